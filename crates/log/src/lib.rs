@@ -1,1 +1,45 @@
-//! placeholder
+//! A partitioned log of record batches behind one trait, [`Log`], and its implementation in a folder.
+//!
+//! It knows no SQL, no operators, no Avro and no HTTP: keys and values are bytes. Batches are Kafka's own format 2
+//! ([`batch`]), so that decoding is the same whatever the log is.
+//!
+//! # The contract
+//!
+//! Whoever implements [`Log`] keeps these promises, and `tests/conformance.rs` holds every implementation to them.
+//!
+//! **Topics** have a fixed number of partitions, each a sequence of records with rising offsets. A record's offset never
+//! changes, and no offset is given twice.
+//!
+//! **Append.** A [`Transaction`] is atomic: either every batch can be read and every commit is in force, or nothing of
+//! it, also after the process was killed at any moment. When [`Log::append`] returns, all later reads, by anyone, see
+//! it; no reader sees a part of it first. Batches of one partition keep the order of the transaction, and transactions
+//! the order in which they were committed. A batch is checked before it is taken: header, CRC-32C, and that offsets
+//! are 0, 1, 2, … as a builder makes them.
+//!
+//! **Read.** [`Log::read`] hands out whole batches that were checked, of committed data only: no control batches, no
+//! aborted ones. The first batch may start before the offset asked for; the reader skips. In a compacted topic offsets
+//! have gaps: [`Fetch::next_offset`] is where to go on. Any number of readers may read anywhere at any time.
+//!
+//! **Waiting.** Take a mark with [`Log::wait_for_appends`], read until nothing is left, wait with the mark.
+//!
+//! **Cleaning** happens in [`Log::maintain`] only. *Retention* removes whole batches from the front, first to last,
+//! whose greatest timestamp is older than the topic's `retention_ms`, and never the newest batch. *Compaction* removes
+//! records whose key has a later record, and records without a key; a tombstone (no value) goes too once it has been
+//! seen by a `maintain` for the log's delete retention, so that readers had that long to see it. What is kept keeps its
+//! offset, timestamp, headers and order.
+//!
+//! **Engines.** [`Log::claim_engine`] is exclusive; everything else may be done by any process beside the engine.
+//!
+//! **Errors** are [`LogError`], and [`LogError::is_retriable`] says whether trying again can help.
+
+pub mod batch;
+mod contract;
+mod error;
+mod topic;
+mod transaction;
+
+pub use batch::BatchError;
+pub use contract::{EngineGuard, Log};
+pub use error::LogError;
+pub use topic::{OffsetRange, Topic, TopicOptions};
+pub use transaction::{Append, Commit, Fetch, METADATA_BYTES_MAX, RawBatch, Removed, Transaction};
