@@ -1,0 +1,212 @@
+//! The compiled decoder: a flat list of operations, run once for every record.
+//!
+//! It does not frame records, look schemas up or read container files. Constraints: the list has one operation for every
+//! wanted value and one for every run of unwanted ones; two doubles side by side share one bounds check; nothing is
+//! allocated but the growth of the columns. The rejected alternative, code made for one schema, gained 1 to 3 ns of 16.
+
+use std::sync::Arc;
+
+use crate::columns::{ColumnRequest, Columns};
+use crate::compile;
+use crate::reader::Reader;
+use crate::skip::Skip;
+use crate::{DecodeError, Fault, Schema, SchemaError};
+
+/// Turns records of one writer's schema into rows of the wanted columns.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    steps: Vec<Step>,
+    /// For every step, the (first) field it reads; for messages.
+    fields: Vec<String>,
+}
+
+/// One operation. `to` is the index among the columns of the value's own kind, `column` among all.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Boolean {
+        to: usize,
+    },
+    Int {
+        to: usize,
+    },
+    Long {
+        to: usize,
+    },
+    LongOfInt {
+        to: usize,
+    },
+    /// Microseconds to milliseconds, rounded down.
+    LongOfMicros {
+        to: usize,
+    },
+    /// Days to milliseconds.
+    LongOfDays {
+        to: usize,
+    },
+    Float {
+        to: usize,
+    },
+    FloatOfLong {
+        to: usize,
+    },
+    Double {
+        to: usize,
+    },
+    TwoDoubles {
+        first: usize,
+        second: usize,
+    },
+    DoubleOfFloat {
+        to: usize,
+    },
+    DoubleOfLong {
+        to: usize,
+    },
+    Text {
+        to: usize,
+    },
+    TextOfSymbol {
+        to: usize,
+        symbols: Arc<[String]>,
+    },
+    /// A union with null: `value` unless the branch is `null`.
+    Nullable {
+        null: usize,
+        on_null: OnNull,
+        value: Box<Step>,
+    },
+    /// A field that is always null, or is not there.
+    Null {
+        column: usize,
+    },
+    /// A field that is not there.
+    DefaultBoolean {
+        to: usize,
+        value: bool,
+    },
+    DefaultInt {
+        to: usize,
+        value: i32,
+    },
+    DefaultLong {
+        to: usize,
+        value: i64,
+    },
+    DefaultFloat {
+        to: usize,
+        value: f32,
+    },
+    DefaultDouble {
+        to: usize,
+        value: f64,
+    },
+    DefaultText {
+        to: usize,
+        value: String,
+    },
+    /// The commonest of the skips on its own.
+    SkipLengthPrefixed,
+    Skip(Vec<Skip>),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OnNull {
+    Push { column: usize },
+    Refuse,
+}
+
+impl Decoder {
+    /// Compiles the way from records written with `writer` to `columns`, matched by name.
+    ///
+    /// Fields that nobody asks for are skipped. A column without a field gets its default, or null. Numbers are widened
+    /// (int to long to float to double), enums become text, a `timestamp-micros` or a `date` becomes milliseconds, and a
+    /// plain `long` read as a timestamp counts as milliseconds. A null for a column that may not be null fails when it
+    /// is met, not here, because most writers declare unions with null that never hold one.
+    pub fn compile(writer: &Schema, columns: &[ColumnRequest]) -> Result<Decoder, SchemaError> {
+        let (steps, fields) = compile::steps(writer, columns)?;
+        Ok(Decoder { steps, fields })
+    }
+
+    /// Appends the record as one row. On an error the columns are as they were before.
+    ///
+    /// `columns` must be made from the requests that the decoder was compiled with.
+    #[inline]
+    pub fn decode(&self, avro: &[u8], columns: &mut Columns) -> Result<(), DecodeError> {
+        let mut reader = Reader::new(avro);
+        for (at, step) in self.steps.iter().enumerate() {
+            if let Err(fault) = step.run(&mut reader, columns) {
+                return Err(self.fail(at, avro.len() - reader.left(), fault, columns));
+            }
+        }
+        if reader.left() > 0 {
+            return Err(self.fail(self.steps.len(), avro.len() - reader.left(), Fault::Trailing, columns));
+        }
+        columns.commit();
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fail(&self, step: usize, byte: usize, fault: Fault, columns: &mut Columns) -> DecodeError {
+        columns.roll_back();
+        let last = self.fields.len().saturating_sub(1);
+        let field = self.fields.get(step.min(last)).cloned().unwrap_or_default();
+        DecodeError { field, byte, fault }
+    }
+}
+
+impl Step {
+    #[inline(always)]
+    fn run(&self, reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), Fault> {
+        match self {
+            Step::Boolean { to } => columns.booleans[*to].push(reader.boolean()?),
+            Step::Int { to } => columns.ints[*to].push(reader.int()?),
+            Step::Long { to } => columns.longs[*to].push(reader.long()?),
+            Step::LongOfInt { to } => columns.longs[*to].push(i64::from(reader.int()?)),
+            Step::LongOfMicros { to } => columns.longs[*to].push(reader.long()?.div_euclid(1_000)),
+            Step::LongOfDays { to } => columns.longs[*to].push(i64::from(reader.int()?) * 86_400_000),
+            Step::Float { to } => columns.floats[*to].push(f32::from_le_bytes(*reader.fixed()?)),
+            Step::FloatOfLong { to } => columns.floats[*to].push(reader.long()? as f32),
+            Step::Double { to } => columns.doubles[*to].push(f64::from_le_bytes(*reader.fixed()?)),
+            Step::TwoDoubles { first, second } => {
+                let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *reader.fixed::<16>()?;
+                columns.doubles[*first].push(f64::from_le_bytes([a, b, c, d, e, f, g, h]));
+                columns.doubles[*second].push(f64::from_le_bytes([i, j, k, l, m, n, o, p]));
+            }
+            Step::DoubleOfFloat { to } => columns.doubles[*to].push(f64::from(f32::from_le_bytes(*reader.fixed()?))),
+            Step::DoubleOfLong { to } => columns.doubles[*to].push(reader.long()? as f64),
+            Step::Text { to } => return columns.texts[*to].push(reader.text()?),
+            Step::TextOfSymbol { to, symbols } => {
+                return columns.texts[*to].push(&symbols[reader.branch(symbols.len())?]);
+            }
+            Step::Nullable { null, on_null, value } => return run_nullable(*null, *on_null, value, reader, columns),
+            Step::Null { column } => return columns.push_null(*column),
+            Step::DefaultBoolean { to, value } => columns.booleans[*to].push(*value),
+            Step::DefaultInt { to, value } => columns.ints[*to].push(*value),
+            Step::DefaultLong { to, value } => columns.longs[*to].push(*value),
+            Step::DefaultFloat { to, value } => columns.floats[*to].push(*value),
+            Step::DefaultDouble { to, value } => columns.doubles[*to].push(*value),
+            Step::DefaultText { to, value } => return columns.texts[*to].push(value),
+            Step::SkipLengthPrefixed => return reader.bytes().map(drop),
+            Step::Skip(skips) => return Skip::run_all(skips, reader),
+        }
+        Ok(())
+    }
+}
+
+#[inline(never)]
+fn run_nullable(
+    null: usize,
+    on_null: OnNull,
+    value: &Step,
+    reader: &mut Reader<'_>,
+    columns: &mut Columns,
+) -> Result<(), Fault> {
+    if reader.branch(2)? != null {
+        return value.run(reader, columns);
+    }
+    match on_null {
+        OnNull::Push { column } => columns.push_null(column),
+        OnNull::Refuse => Err(Fault::UnexpectedNull),
+    }
+}

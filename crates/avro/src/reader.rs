@@ -1,0 +1,193 @@
+//! A cursor over the Avro bytes of one record.
+//!
+//! It checks every length against what is left before it uses it, allocates nothing and never panics. It knows no
+//! schema. The integers of readings take one to three bytes, so those lengths have a straight path each.
+
+use crate::Fault;
+
+/// What is left of a record.
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Reader { rest: bytes }
+    }
+
+    /// Bytes that are left.
+    #[inline]
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// A zigzag variable-length integer: Avro's `int` and `long`.
+    #[inline(always)]
+    pub(crate) fn long(&mut self) -> Result<i64, Fault> {
+        let (value, rest) = match *self.rest {
+            [a, ref rest @ ..] if a < 0x80 => (u64::from(a), rest),
+            [a, b, ref rest @ ..] if b < 0x80 => (u64::from(a & 0x7f) | u64::from(b) << 7, rest),
+            [a, b, c, ref rest @ ..] if c < 0x80 => (
+                u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7 | u64::from(c) << 14,
+                rest,
+            ),
+            _ => return self.long_in_many_bytes(),
+        };
+        self.rest = rest;
+        Ok(unzigzag(value))
+    }
+
+    #[inline(never)]
+    fn long_in_many_bytes(&mut self) -> Result<i64, Fault> {
+        let mut value = 0u64;
+        for (at, &byte) in self.rest.iter().enumerate() {
+            // The tenth byte holds the 64th bit and nothing else.
+            if at == 9 && byte > 1 {
+                return Err(Fault::VarintTooLong);
+            }
+            value |= u64::from(byte & 0x7f) << (7 * at);
+            if byte < 0x80 {
+                self.rest = &self.rest[at + 1..];
+                return Ok(unzigzag(value));
+            }
+        }
+        Err(Fault::Truncated)
+    }
+
+    /// Avro's `int`.
+    #[inline(always)]
+    pub(crate) fn int(&mut self) -> Result<i32, Fault> {
+        i32::try_from(self.long()?).map_err(|_| Fault::IntRange)
+    }
+
+    /// The next `N` bytes.
+    #[inline(always)]
+    pub(crate) fn fixed<const N: usize>(&mut self) -> Result<&'a [u8; N], Fault> {
+        let (bytes, rest) = self.rest.split_first_chunk::<N>().ok_or(Fault::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    /// The next `length` bytes.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Fault::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    /// Avro's `bytes` and `string`: a length, then so many bytes.
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+        let length = self.long()?;
+        let length = usize::try_from(length).map_err(|_| Fault::Length)?;
+        self.take(length).map_err(|_| Fault::Length)
+    }
+
+    /// Avro's `string`.
+    #[inline(always)]
+    pub(crate) fn text(&mut self) -> Result<&'a str, Fault> {
+        str::from_utf8(self.bytes()?).map_err(|_| Fault::Utf8)
+    }
+
+    /// Avro's `boolean`.
+    #[inline(always)]
+    pub(crate) fn boolean(&mut self) -> Result<bool, Fault> {
+        match self.fixed::<1>()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(Fault::Boolean),
+        }
+    }
+
+    /// The index of a union's branch or an enum's symbol, below `count`.
+    #[inline(always)]
+    pub(crate) fn branch(&mut self, count: usize) -> Result<usize, Fault> {
+        let index = usize::try_from(self.long()?).map_err(|_| Fault::Branch)?;
+        if index < count { Ok(index) } else { Err(Fault::Branch) }
+    }
+
+    /// The head of a block of an array or map. No block may count more items than bytes are left: that refuses arrays of
+    /// items without width, which nobody writes, and keeps a hostile count from costing anything.
+    pub(crate) fn block(&mut self) -> Result<Block, Fault> {
+        let count = self.long()?;
+        if count == 0 {
+            return Ok(Block::End);
+        }
+        let bytes = if count < 0 { Some(self.long()?) } else { None };
+        let left = self.left() as u64;
+        if count.unsigned_abs() > left || bytes.is_some_and(|bytes| bytes < 0 || bytes as u64 > left) {
+            return Err(Fault::Length);
+        }
+        Ok(Block::Items {
+            count: count.unsigned_abs() as usize,
+            bytes: bytes.map(|bytes| bytes as usize),
+        })
+    }
+}
+
+/// The head of a block of an array or map.
+pub(crate) enum Block {
+    /// No block follows.
+    End,
+    /// Items follow.
+    Items {
+        /// How many.
+        count: usize,
+        /// How many bytes they take, if the writer said so.
+        bytes: Option<usize>,
+    },
+}
+
+#[inline(always)]
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn long(bytes: &[u8]) -> Result<i64, Fault> {
+        Reader::new(bytes).long()
+    }
+
+    #[test]
+    fn integers_of_every_length() {
+        assert_eq!(long(&[0x00]), Ok(0));
+        assert_eq!(long(&[0x01]), Ok(-1));
+        assert_eq!(long(&[0x7f]), Ok(-64));
+        assert_eq!(long(&[0x80, 0x01]), Ok(64));
+        assert_eq!(long(&[0xa2, 0x9c, 0x01]), Ok(10_001));
+        assert_eq!(long(&[0x80, 0x80, 0x80, 0x01]), Ok(1 << 20));
+        assert_eq!(
+            long(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+            Ok(i64::MIN)
+        );
+        assert_eq!(
+            long(&[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+            Ok(i64::MAX)
+        );
+    }
+
+    #[test]
+    fn integers_that_are_none() {
+        assert_eq!(long(&[]), Err(Fault::Truncated));
+        assert_eq!(long(&[0x80, 0x80]), Err(Fault::Truncated));
+        assert_eq!(long(&[0xff; 9]), Err(Fault::Truncated));
+        assert_eq!(long(&[0xff; 10]), Err(Fault::VarintTooLong));
+        assert_eq!(Reader::new(&[0x80, 0x80, 0x80, 0x80, 0x20]).int(), Err(Fault::IntRange));
+    }
+
+    #[test]
+    fn hostile_lengths_cost_nothing() {
+        let i64_max = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+        assert_eq!(Reader::new(&i64_max).bytes(), Err(Fault::Length));
+        assert_eq!(Reader::new(&[0x01]).bytes(), Err(Fault::Length));
+        assert!(matches!(Reader::new(&i64_max).block(), Err(Fault::Length)));
+        // i64::MIN has no positive counterpart.
+        let i64_min = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x00];
+        assert!(matches!(Reader::new(&i64_min).block(), Err(Fault::Length)));
+    }
+}
