@@ -25,6 +25,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion_physical_expr::PhysicalExpr;
 
+pub use text::interval_text;
 pub use window::{Aggregate, AggregateFunction, Frame, Input, Sliding, Tumbling, Window};
 
 /// What a `.sql` file means, ready to run.

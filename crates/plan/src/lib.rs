@@ -1,1 +1,169 @@
-//! placeholder
+//! The planner: the text of a `.sql` file to a checked [`Pipeline`], or a [`Diagnostic`] that says what is wrong, where,
+//! and what to write instead.
+//!
+//! It runs nothing, opens no socket and knows no broker. What it accepts has one meaning, live and in batch: [`queries`]
+//! gives batch the very same syntax tree that [`plan`] reads.
+//!
+//! # The way of a file
+//!
+//! text → [`script`] (statements, parameters replaced) → [`catalog`] (streams and tables) → [`refuse`] (what the syntax
+//! tree alone shows to be impossible) → DataFusion's analysed plan → [`normalise`] and [`windows`] (branches) → [`job`].
+
+mod branch;
+mod catalog;
+mod diagnostic;
+mod duration;
+mod expression;
+mod haversine;
+mod job;
+mod normalise;
+mod options;
+mod parameters;
+mod refuse;
+mod script;
+mod session;
+mod windows;
+
+use datafusion::execution::SessionState;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Spanned, Statement as SqlStatement};
+use hw_graph::{Job, Pipeline};
+
+pub use diagnostic::Diagnostic;
+pub use haversine::{EARTH_RADIUS_METRES, haversine_metres};
+pub use session::session;
+
+use catalog::{Catalog, Origin};
+use script::{Insertion, place_of, text_of};
+use session::Declared;
+
+/// The query of one `INSERT`, for an engine other than the live one.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The stream that it writes.
+    pub sink: String,
+    /// The `SELECT`, with every parameter replaced.
+    pub statement: Statement,
+}
+
+/// What a file means: `name` is the file's name without its extension, `overrides` are the user's own values of
+/// parameters.
+///
+/// # Errors
+///
+/// The first thing in the file that is wrong, or that is not possible live.
+pub fn plan(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pipeline, Diagnostic> {
+    planned(name, sql, overrides).map_err(|diagnostic| diagnostic.quoting(sql))
+}
+
+/// The queries of a file in its order, as [`plan`] reads them.
+///
+/// # Errors
+///
+/// The file is no SQL, or a parameter is unknown or has no such value.
+pub fn queries(sql: &str, overrides: &[(String, String)]) -> Result<Vec<Query>, Diagnostic> {
+    let script = script::read(sql, overrides).map_err(|diagnostic| diagnostic.quoting(sql))?;
+    let query = |insert: Insertion| Query {
+        sink: text_of(&insert.sink),
+        statement: Statement::Statement(Box::new(SqlStatement::Query(Box::new(insert.query)))),
+    };
+    Ok(script.inserts.into_iter().map(query).collect())
+}
+
+fn planned(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pipeline, Diagnostic> {
+    let script = script::read(sql, overrides)?;
+    let context = session();
+    let state = context.state();
+    let catalog = catalog::declare(sql, &script.creates, &script.parameters, &state)?;
+    let mut jobs: Vec<Job> = Vec::new();
+    for insert in &script.inserts {
+        let planned = jobs_of(insert, &catalog, &state)
+            .map_err(|diagnostic| diagnostic.at_span(insert.query.body.span()).at(place_of(&insert.sink)))?;
+        jobs.extend(planned);
+        refuse_circle(&jobs, &catalog).map_err(|diagnostic| diagnostic.at(place_of(&insert.sink)))?;
+    }
+    let Catalog { streams, tables } = catalog;
+    Ok(Pipeline {
+        name: name.to_string(),
+        parameters: script.parameters.listed(),
+        streams,
+        tables,
+        jobs,
+    })
+}
+
+fn jobs_of(insert: &Insertion, catalog: &Catalog, state: &SessionState) -> Result<Vec<Job>, Diagnostic> {
+    let sink = sink_of(insert, catalog)?;
+    refuse::check(&insert.query, catalog, state)?;
+    let declared = Declared { state, catalog };
+    let plan = declared
+        .plan(&insert.query)
+        .map_err(|error| Diagnostic::from_datafusion(&error))?;
+    let names: Vec<String> = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    let branches = normalise::branches(&plan, catalog)?;
+    branches
+        .iter()
+        .map(|branch| job::job(branch, &names, sink, catalog, state))
+        .collect()
+}
+
+fn sink_of(insert: &Insertion, catalog: &Catalog) -> Result<usize, Diagnostic> {
+    let name = text_of(&insert.sink);
+    let place = place_of(&insert.sink);
+    let sink = match catalog.find(&name) {
+        Some(Origin::Stream(index)) => index,
+        Some(Origin::Table(_)) => {
+            return Err(
+                Diagnostic::new(format!("{name} is a table, and a job writes to streams"))
+                    .detail("A table is only read: what its topic holds comes from elsewhere.")
+                    .hint("declare a stream with CREATE UNBOUNDED EXTERNAL TABLE and INSERT INTO that one")
+                    .at(place),
+            );
+        }
+        None => {
+            return Err(Diagnostic::new(format!("there is no stream {name}"))
+                .hint(format!("the file declares {}", catalog.names()))
+                .at(place));
+        }
+    };
+    let columns = catalog.streams[sink].columns.fields();
+    let listed: Vec<String> = insert.columns.iter().map(text_of).collect();
+    let same = listed.len() == columns.len() && listed.iter().zip(columns).all(|(name, field)| name == field.name());
+    if !listed.is_empty() && !same {
+        let wanted: Vec<&str> = columns.iter().map(|field| field.name().as_str()).collect();
+        return Err(Diagnostic::new("a column list must be that of the sink")
+            .hint(format!("leave it out, and select {} in this order", wanted.join(", ")))
+            .at(insert.columns.first().and_then(place_of)));
+    }
+    Ok(sink)
+}
+
+/// Refuses a stream that, through however many jobs, feeds itself.
+fn refuse_circle(jobs: &[Job], catalog: &Catalog) -> Result<(), Diagnostic> {
+    let Some(last) = jobs.last() else {
+        return Ok(());
+    };
+    let mut reached = vec![last.sink];
+    let mut next = 0;
+    while let Some(&stream) = reached.get(next) {
+        next += 1;
+        let sinks = jobs.iter().filter(|job| job.source == stream).map(|job| job.sink);
+        for sink in sinks.collect::<Vec<_>>() {
+            if sink == last.sink {
+                let name = &catalog.streams[sink].name;
+                return Err(Diagnostic::new(format!("{name} is written by what is read from it"))
+                    .detail("Every row would bring forth another, without end.")
+                    .hint("INSERT INTO another stream"));
+            }
+            if !reached.contains(&sink) {
+                reached.push(sink);
+            }
+        }
+    }
+    Ok(())
+}
