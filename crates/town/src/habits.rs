@@ -59,7 +59,7 @@ pub(crate) struct Habits {
 }
 
 impl Habits {
-    /// Customs drawn at random: two thirds work away from home, a quarter runs, a sixth goes to a gym.
+    /// Customs drawn at random: two thirds work away from home, a quarter runs, one in twelve goes to a gym.
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let minutes = |dice: &mut Dice, from: f64, to: f64| dice.between(from, to) as i64;
         let works = dice
@@ -82,7 +82,7 @@ impl Habits {
                     minutes(dice, 1000.0, 1180.0)
                 }
             }),
-            trains: dice.chance(0.16).then(|| minutes(dice, 980.0, 1200.0)),
+            trains: dice.chance(0.08).then(|| minutes(dice, 980.0, 1200.0)),
             work: Spot::around(work_distance_m, dice),
             gym: Spot::around(gym_distance_m, dice),
             walk_m_s: dice.between(1.25, 1.65),

@@ -66,7 +66,7 @@ impl Levels {
         // Highest heart rate by age: Tanaka, Monahan and Seals 2001, 208 - 0.7 x age.
         let reserve = 208.0 - 0.7 * age_years - resting;
         Self {
-            sleeping: resting - dice.between(3.0, 8.0),
+            sleeping: resting - dice.between(3.0, 6.0),
             sitting: resting + dice.between(2.0, 9.0),
             driving: resting + dice.between(6.0, 14.0),
             walking: resting + reserve * dice.between(0.14, 0.24),
@@ -113,7 +113,7 @@ impl Person {
         // 45 to 80, with most people around 62.
         let resting = (62.5 + 7.0 * dice.normal()).clamp(45.0, 80.0);
         let levels = Levels::new(resting, &mut dice);
-        let lowest = levels.sleeping - FLUTTER_MAX_BPM - dice.between(1.0, 4.0);
+        let lowest = levels.sleeping - FLUTTER_MAX_BPM - dice.between(1.0, 3.0);
         let highest = levels.driving.max(levels.sitting) + FLUTTER_MAX_BPM + dice.between(9.0, 20.0);
         let mut habits = Habits::new(&mut dice);
         let mut motion = Motion::standing(Spot::default());
@@ -213,7 +213,7 @@ impl Person {
             }
             Kind::Low => {
                 let limit_bpm = f64::from(self.range.min_heart_rate);
-                (limit_bpm, limit_bpm - self.dice.between(8.0, 12.0))
+                (limit_bpm, limit_bpm - self.dice.between(7.5, 10.0))
             }
         };
         let held_ms = self.dice.between_ms(options.min_ms, options.max_ms + 1);
