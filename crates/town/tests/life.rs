@@ -6,7 +6,7 @@ use hw_town::{Cause, EpisodeOptions, Faults, Kind, Reading, Spell, Town, TownOpt
 
 /// Runs a town for `seconds` and returns all readings in order of arrival, ends included, with the truth.
 fn run(options: &TownOptions, seconds: usize) -> (Vec<Reading>, Vec<hw_town::Episode>) {
-    let mut town = Town::new(options).unwrap();
+    let mut town = Town::new(options).expect("valid options");
     let mut readings = Vec::new();
     let mut truth = Vec::new();
     for _ in 0..seconds {

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 
 /// Values of a schema.
 fn draw(schema: Value, count: usize) -> Vec<Value> {
-    let mut generator = Generator::new(&schema.to_string(), 1).unwrap();
+    let mut generator = Generator::new(&schema.to_string(), 1).expect("a valid schema");
     (0..count).map(|_| generator.generate()).collect()
 }
 
 fn problem(schema: Value) -> String {
-    Generator::new(&schema.to_string(), 1).unwrap_err().to_string()
+    Generator::new(&schema.to_string(), 1)
+        .expect_err("a schema with a problem")
+        .to_string()
 }
 
 fn text(properties: Value) -> Value {

@@ -85,8 +85,11 @@ fn has_word(line: &str, word: &str) -> bool {
 fn has_code(line: &str, code: &str) -> bool {
     let in_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let ends_open = code.ends_with(in_word);
-    line.match_indices(code)
-        .any(|(at, _)| !line[..at].ends_with(in_word) && !(ends_open && line[at + code.len()..].starts_with(in_word)))
+    let part_of_a_word = |at: usize| {
+        let after = &line[at + code.len()..];
+        line[..at].ends_with(in_word) || (ends_open && after.starts_with(in_word))
+    };
+    line.match_indices(code).any(|(at, _)| !part_of_a_word(at))
 }
 
 #[cfg(test)]
