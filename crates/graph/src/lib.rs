@@ -17,6 +17,7 @@
 
 mod fingerprint;
 mod mermaid;
+mod sql;
 mod text;
 mod window;
 
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion_physical_expr::PhysicalExpr;
 
-pub use text::interval_text;
+pub use sql::{expression_text, interval_text, type_text};
 pub use window::{Aggregate, AggregateFunction, Frame, Input, Sliding, Tumbling, Window};
 
 /// What a `.sql` file means, ready to run.

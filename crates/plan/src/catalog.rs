@@ -19,6 +19,7 @@ use crate::Diagnostic;
 use crate::expression::{physical, refuse_changing, simplified};
 use crate::options::Options;
 use crate::parameters::Parameters;
+use crate::places::Places;
 use crate::script::{place_of, simple_name, text_of};
 use crate::session::Declared;
 
@@ -70,7 +71,7 @@ impl Catalog {
 
 /// Reads all declarations of a file.
 pub(crate) fn declare(
-    sql: &str,
+    places: &Places,
     creates: &[CreateExternalTable],
     parameters: &Parameters,
     state: &SessionState,
@@ -83,7 +84,7 @@ pub(crate) fn declare(
             return Err(here(Diagnostic::new(format!("{name} is declared twice"))));
         }
         refuse_clauses(create).map_err(here)?;
-        let mut options = Options::read(sql, create, &name, parameters)?;
+        let mut options = Options::read(places, create, &name, parameters)?;
         let mut columns = columns(create).map_err(here)?;
         let key = options.column("key", None, &columns)?;
         check_key(&create.columns[key], &columns).map_err(here)?;

@@ -18,7 +18,9 @@ mod haversine;
 mod job;
 mod normalise;
 mod options;
+mod over;
 mod parameters;
+mod places;
 mod refuse;
 mod script;
 mod session;
@@ -34,6 +36,7 @@ pub use haversine::{EARTH_RADIUS_METRES, haversine_metres};
 pub use session::session;
 
 use catalog::{Catalog, Origin};
+use places::Places;
 use script::{Insertion, place_of, text_of};
 use session::Declared;
 
@@ -74,10 +77,11 @@ fn planned(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pipe
     let script = script::read(sql, overrides)?;
     let context = session();
     let state = context.state();
-    let catalog = catalog::declare(sql, &script.creates, &script.parameters, &state)?;
+    let places = Places::of(sql);
+    let catalog = catalog::declare(&places, &script.creates, &script.parameters, &state)?;
     let mut jobs: Vec<Job> = Vec::new();
     for insert in &script.inserts {
-        let planned = jobs_of(insert, &catalog, &state)
+        let planned = jobs_of(insert, &catalog, &state, &places)
             .map_err(|diagnostic| diagnostic.at_span(insert.query.body.span()).at(place_of(&insert.sink)))?;
         jobs.extend(planned);
         refuse_circle(&jobs, &catalog).map_err(|diagnostic| diagnostic.at(place_of(&insert.sink)))?;
@@ -92,9 +96,14 @@ fn planned(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pipe
     })
 }
 
-fn jobs_of(insert: &Insertion, catalog: &Catalog, state: &SessionState) -> Result<Vec<Job>, Diagnostic> {
+fn jobs_of(
+    insert: &Insertion,
+    catalog: &Catalog,
+    state: &SessionState,
+    places: &Places,
+) -> Result<Vec<Job>, Diagnostic> {
     let sink = sink_of(insert, catalog)?;
-    refuse::check(&insert.query, catalog, state)?;
+    refuse::check(&insert.query, catalog, state, places)?;
     let declared = Declared { state, catalog };
     let plan = declared
         .plan(&insert.query)

@@ -191,10 +191,12 @@ fn joined(join: &Join, left: Relation, right: Relation, catalog: &Catalog) -> Re
         .hint("write FROM stream LEFT JOIN table ON stream.key = table.key")),
         (Relation::Branches(_), Relation::Branches(_)) => Err(Diagnostic::new("two streams cannot be joined")
             .detail("Each would have to be kept for as long as the other may still bring a match.")
-            .hint("join a stream with a table (CREATE EXTERNAL TABLE), or use a window over one stream")),
+            .hint("join a stream with a table (CREATE EXTERNAL TABLE), or use a window over one stream")
+            .at_expr(&join_expr(join))),
         (Relation::Table(_), Relation::Table(_)) => {
             Err(Diagnostic::new("two tables cannot be joined with one another")
-                .hint("select from the stream, and JOIN each table on the key"))
+                .hint("select from the stream, and JOIN each table on the key")
+                .at_expr(&join_expr(join)))
         }
     }
 }

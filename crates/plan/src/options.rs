@@ -11,7 +11,8 @@ use hw_graph::{TimeSource, Timing};
 use crate::Diagnostic;
 use crate::duration::parse_ms;
 use crate::parameters::Parameters;
-use crate::script::{find_string, place_of, text_of};
+use crate::places::Places;
+use crate::script::{place_of, text_of};
 
 /// The options of one declaration, taken out as they are asked for.
 pub(crate) struct Options<'a> {
@@ -28,7 +29,7 @@ struct Given {
 
 impl<'a> Options<'a> {
     pub(crate) fn read(
-        sql: &str,
+        places: &Places,
         create: &CreateExternalTable,
         name: &'a Ident,
         parameters: &Parameters,
@@ -40,12 +41,12 @@ impl<'a> Options<'a> {
                 Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) | Value::Number(text, _) => text,
                 _ => return Err(Diagnostic::new(format!("the option {key} cannot be {value}")).at(place_of(name))),
             };
-            let place = find_string(sql, key, from);
+            let place = places.after(key, from);
             from = place.unwrap_or(from);
             if given.iter().any(|other| other.key == *key) {
                 return Err(Diagnostic::new(format!("the option '{key}' is given twice")).at(place));
             }
-            let value = parameters.bind_option(text, find_string(sql, text, from).or(place))?;
+            let value = parameters.bind_option(text, places.after(text, from).or(place))?;
             given.push(Given {
                 key: key.clone(),
                 value,

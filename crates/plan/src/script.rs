@@ -6,8 +6,7 @@ use datafusion::sql::parser::{CreateExternalTable, DFParser, Statement as DfStat
 use datafusion::sql::sqlparser::ast::{
     Ident, Insert, ObjectName, Query, Spanned, Statement as SqlStatement, TableObject,
 };
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
 use crate::Diagnostic;
 use crate::parameters::Parameters;
@@ -84,23 +83,6 @@ pub(crate) fn text_of(ident: &Ident) -> String {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),
     }
-}
-
-/// Where a string literal with this text stands first, at or after a place: the options of a declaration have no
-/// places in the syntax tree.
-pub(crate) fn find_string(sql: &str, text: &str, from: Location) -> Option<Location> {
-    let tokens = Tokenizer::new(&GenericDialect, sql).tokenize_with_location().ok()?;
-    tokens.into_iter().find_map(|token| {
-        let start = token.span.start;
-        let reached = (start.line, start.column) >= (from.line, from.column);
-        let same = match &token.token {
-            Token::SingleQuotedString(string) => string == text,
-            Token::Word(word) => word.value == text,
-            Token::Number(number, _) => number == text,
-            _ => false,
-        };
-        (reached && same).then_some(start)
-    })
 }
 
 fn insertion(insert: Insert) -> Result<Insertion, Diagnostic> {

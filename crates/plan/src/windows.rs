@@ -147,13 +147,13 @@ fn two_windows() -> Diagnostic {
         .hint("INSERT the inner query INTO a stream of its own, and select from that one in a second INSERT")
 }
 
-fn no_function(name: &str) -> Diagnostic {
+pub(crate) fn no_function(name: &str) -> Diagnostic {
     Diagnostic::new(format!("{name} is not possible on a stream"))
         .detail("It needs all rows of the window one by one, or rows that have not come yet.")
         .hint("the functions over a window are count, sum, avg, min, max, stddev and stddev_pop")
 }
 
-fn no_modifier() -> Diagnostic {
+pub(crate) fn no_modifier() -> Diagnostic {
     Diagnostic::new("DISTINCT, FILTER, ORDER BY and NULLS are not possible in an aggregate on a stream")
         .hint("aggregate an expression instead, such as sum(CASE WHEN condition THEN 1 ELSE 0 END)")
 }
