@@ -80,6 +80,7 @@ impl Device {
             Link::WatchOff | Link::Gap => Fate::Lost,
             Link::Offline => Fate::Held,
             Link::Up => {
+                // One draw serves both tests; this is the path of nearly every reading.
                 let bits = dice.bits();
                 if below(bits as u32, faults.late_share) {
                     let shortest_ms = interval_ms * 3 / 2;
@@ -123,6 +124,7 @@ impl Device {
             self.until_ms = now_ms + up_ms(faults, dice);
             return;
         }
+        // Which failure it is: each with its part of the rate at which any begins.
         let mut draw = dice.between(0.0, begin_rate(faults));
         for (link, spell) in spells(faults) {
             draw -= spell.share / spell.mean_ms();
@@ -156,6 +158,7 @@ fn begin_rate(faults: &Faults) -> f64 {
 fn up_ms(faults: &Faults, dice: &mut Dice) -> i64 {
     let rate = begin_rate(faults);
     if rate == 0.0 {
+        // Never, and far enough from the end of the type that times can be added to it.
         return i64::MAX / 4;
     }
     let failing: f64 = spells(faults).iter().map(|(_, spell)| spell.share).sum();

@@ -65,6 +65,7 @@ impl Habits {
         let works = dice
             .chance(0.67)
             .then(|| (minutes(dice, 450.0, 560.0), minutes(dice, 970.0, 1110.0)));
+        // A third works within walking distance or a little beyond, the others have a way to go.
         let work_distance_m = if dice.chance(0.3) {
             dice.between(500.0, 2_000.0)
         } else {
@@ -75,6 +76,7 @@ impl Habits {
             wakes: minutes(dice, 345.0, 480.0),
             to_bed: minutes(dice, 1290.0, 1435.0),
             works,
+            // Before work, or after it.
             runs: dice.chance(0.25).then(|| {
                 if dice.chance(0.4) {
                     400
@@ -125,6 +127,7 @@ impl Habits {
 
     fn next_at_home(&mut self, day: i64, minute: i64, now_ms: i64, dice: &mut Dice) -> Step {
         if minute >= self.to_bed || minute < self.wakes {
+            // Spread, or everyone with the same waking minute would get up in the same second.
             let sleep = (self.wakes - minute).rem_euclid(1440) as f64;
             return stay(Activity::Sleeping, now_ms, sleep.max(1.0) + dice.between(0.0, 15.0));
         }
@@ -146,6 +149,7 @@ impl Habits {
             self.trained_on_day = day;
             return self.travel(Place::Gym, Spot::default(), self.gym);
         }
+        // Sitting ends in time for whatever comes next.
         let plans = [
             self.shift(day).map(|shift| shift.0),
             self.runs,

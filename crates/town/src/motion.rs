@@ -108,6 +108,7 @@ impl Motion {
         } else {
             cruise_m_s * (1.0 + 0.04 * dice.normal())
         };
+        // Speeds change gradually, as a window of ten seconds would see it in life: the last metres before a red light count.
         let change_m_s = wanted_m_s - self.speed_m_s;
         self.speed_m_s += change_m_s.clamp(-LOSS_M_S2 * step_s, GAIN_M_S2 * step_s);
         self.gone_m += self.speed_m_s * step_s;
@@ -130,6 +131,7 @@ impl Motion {
     }
 
     fn place(&mut self) {
+        // A path of no length is travelled at once, instead of dividing by it.
         let share = if self.length_m > 0.0 {
             (self.gone_m / self.length_m).min(1.0)
         } else {

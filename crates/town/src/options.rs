@@ -181,6 +181,14 @@ pub enum TownError {
 }
 
 impl TownOptions {
+    /// The `local_offset_ms` with which a town that starts at `start_ms` begins on a Monday at 17:30, when people are on
+    /// their way home, running and training: a demonstration must not show sleepers only because it is night somewhere.
+    pub fn afternoon_offset_ms(start_ms: i64) -> i64 {
+        // 5 January 1970 was a Monday.
+        const MONDAY_AFTERNOON_MS: i64 = 4 * 86_400_000 + 1_050 * 60_000;
+        MONDAY_AFTERNOON_MS - start_ms
+    }
+
     /// Checks every option.
     ///
     /// # Errors

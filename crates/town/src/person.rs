@@ -114,6 +114,7 @@ impl Person {
         let resting = (62.5 + 7.0 * dice.normal()).clamp(45.0, 80.0);
         let levels = Levels::new(resting, &mut dice);
         let lowest = levels.sleeping - FLUTTER_MAX_BPM - dice.between(1.0, 3.0);
+        // What is added keeps a stroll mostly inside: a range learnt from a person's history would hold it, too.
         let highest = levels.driving.max(levels.sitting) + FLUTTER_MAX_BPM + dice.between(9.0, 20.0);
         let mut habits = Habits::new(&mut dice);
         let mut motion = Motion::standing(Spot::default());
@@ -169,6 +170,7 @@ impl Person {
                 self.motion.set_out(path);
             }
         }
+        // The heart answers to the step just chosen, the position to the one that ended: the order does not matter at this size.
         self.gps.advance(pace.gps, &mut self.dice);
         let level_bpm = self.levels.of(self.step.activity);
         let heart_rate = self.heart.advance(now_ms, level_bpm, pace.heart, &mut self.dice);
@@ -217,12 +219,14 @@ impl Person {
             }
         };
         let held_ms = self.dice.between_ms(options.min_ms, options.max_ms + 1);
+        // Nobody stands up in the middle, and no fault hides it: an episode that cannot be seen measures nothing.
         let over_ms = self.heart.hold(now_ms, level_bpm, limit_bpm, held_ms) + AFTER_EPISODE_MS;
         self.step.until_ms = self.step.until_ms.max(over_ms + pace.local_offset_ms);
         self.device.stay_up_until(over_ms);
         self.rested_from_ms = over_ms + BETWEEN_EPISODES_MS;
     }
 
+    /// By standing still rather than by activity: at a red light one is as still as in a chair.
     fn cause(&self) -> Option<Cause> {
         if !self.motion.is_standing() {
             None

@@ -46,6 +46,7 @@ pub fn score<S: AsRef<str>>(findings: &[(S, i64)], truth: &[Episode], tolerance_
     for (index, spell) in truth.iter().enumerate() {
         spells.entry(&spell.user_id).or_default().push(index);
     }
+    // By episode, since a finding that is not the first one says nothing about delay or recall.
     let mut first_finding_ms: Vec<Option<i64>> = vec![None; truth.len()];
     let mut score = Score {
         findings: findings.len(),

@@ -16,6 +16,8 @@ const SECOND_MS: i64 = 1000;
 const HOUR_MS: f64 = 3_600_000.0;
 
 /// A simulated town.
+///
+/// Memory is some 500 bytes a person, readings held by offline watches, and truth not yet taken; it does not grow with time.
 #[derive(Debug)]
 pub struct Town {
     people: Vec<Person>,
@@ -28,6 +30,7 @@ pub struct Town {
     /// Start of the sampling interval that is on, and the next person in it.
     round_ms: i64,
     cursor: usize,
+    /// Not whole milliseconds, so that the rate stays exact over a day.
     next_episode_ms: f64,
     delivery: Delivery,
     truth: Vec<Episode>,
@@ -89,6 +92,7 @@ impl Town {
                 self.round_ms += self.pace.interval_ms;
             }
         }
+        // What arrives after the last person of this second, and still within it.
         self.delivery.arrive(end_ms - 1, out);
         self.now_ms = end_ms;
     }

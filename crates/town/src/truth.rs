@@ -92,6 +92,7 @@ impl Witness {
             };
             return None;
         }
+        // A spell of another side or cause begins anew, even without a pause.
         let starts = kind.zip(cause).map(|(kind, cause)| Open {
             start_ms: time_ms,
             end_ms: time_ms,

@@ -62,6 +62,7 @@ impl<'a> Compiler<'a> {
         let Some((schema, namespace)) = self.named.get(&full).or_else(|| self.named.get(name)).cloned() else {
             return Err(wrong(path, format!("there is no type {name:?} up to here")));
         };
+        // Names inside a type mean what they meant where it was defined, not where it is used.
         let outer = std::mem::replace(&mut self.namespace, namespace);
         let kind = schema.get("type").and_then(Value::as_str).unwrap_or_default();
         let node = self.object(schema, kind, path);
@@ -148,6 +149,7 @@ impl<'a> Compiler<'a> {
             ));
         }
         properties.allow(&["options"], kind)?;
+        // Known before its own fields are read, so that a type inside itself is recognised as such.
         self.named.insert(full.clone(), (schema, outer.clone()));
         self.inside.push(full);
         let node = match kind {
@@ -222,6 +224,7 @@ fn fixed(schema: &Map<String, Value>, path: &str) -> Result<Node, SchemaError> {
     let size = member(schema, "size", path)?
         .as_u64()
         .and_then(|size| usize::try_from(size).ok());
+    // A bound, so that a schema cannot ask for more memory than there is.
     let size = size.filter(|size| *size < 1 << 24);
     let size = size.ok_or_else(|| wrong(&format!("{path}.size"), "must be a number of bytes below 16,777,216"))?;
     Ok(Node::Bytes(Length {

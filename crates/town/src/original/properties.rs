@@ -141,6 +141,7 @@ impl<'a> Properties<'a> {
         let Some(length) = self.get("length") else {
             return Ok(DEFAULT_LENGTH);
         };
+        // A plain number is exact: from it to below the next.
         if let Some(exact) = count(length) {
             return Ok(Length {
                 min: exact,
@@ -247,6 +248,7 @@ impl<'a> Properties<'a> {
             .build()
             .parse(pattern);
         let hir = hir.map_err(|error| self.wrong("regex", error.to_string()))?;
+        // Enough repetitions for the least length that was asked for.
         let repeats = REPEATS.max(u32::try_from(length.min).unwrap_or(u32::MAX));
         let regex = rand_regex::Regex::with_hir(hir, repeats).map_err(|error| match error {
             rand_regex::Error::Anchor => {
@@ -254,6 +256,7 @@ impl<'a> Properties<'a> {
             }
             error => self.wrong("regex", error.to_string()),
         })?;
+        // Tried out here, so that drawing itself cannot fail.
         if !draw_match(&regex, length, &mut Dice::new(0, 0)).1 {
             return Err(self.wrong("length", format!("{pattern:?} hardly ever gives a text of this length")));
         }

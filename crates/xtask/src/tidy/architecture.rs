@@ -15,6 +15,7 @@ const FILE: &str = "ARCHITECTURE.md";
 /// Checks the document at the root.
 pub(crate) fn check(root: &Path, rooms: &[Room]) -> Result<Vec<Problem>> {
     let path = root.join(FILE);
+    // Without the document every crate lacks its section, which says more than "not found".
     let text = if path.is_file() {
         fs::read_to_string(path)?
     } else {
@@ -25,6 +26,7 @@ pub(crate) fn check(root: &Path, rooms: &[Room]) -> Result<Vec<Problem>> {
 
 fn missing(text: &str, rooms: &[Room]) -> Vec<Problem> {
     let headings: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+    // A heading may say more than the name: "### `log`: records" will do.
     let has = |room: &Room| {
         headings.iter().any(|heading| {
             heading

@@ -14,6 +14,7 @@ struct Allowed {
     tests: &'static [&'static str],
 }
 
+/// Few edges and no cycles: the longest chain is heartwatch, batch, plan, graph.
 const ALLOWED: &[Allowed] = &[
     Allowed {
         room: "avro",
@@ -104,6 +105,7 @@ pub(crate) fn check(rooms: &[Room]) -> Vec<Problem> {
             continue;
         };
         for need in &room.needs {
+            // A crate from outside: cargo-deny's business.
             let Some(other) = rooms.iter().find(|other| other.package == need.package) else {
                 continue;
             };

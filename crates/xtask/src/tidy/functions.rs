@@ -59,6 +59,7 @@ pub(crate) fn check(file: &RustFile) -> Vec<Problem> {
 fn functions(code: &str) -> Vec<Function> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ") {
+        // `defn x` is no function, and `fn(u8)` is a type.
         let begins_a_word = !code[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
         let name: String = code[at + 3..]
             .chars()
@@ -78,6 +79,7 @@ fn functions(code: &str) -> Vec<Function> {
 
 /// Bytes up to the brace that closes the first body; none for a declaration that ends in a semicolon.
 fn body_end(code: &str) -> Option<usize> {
+    // Brackets count as well, since closures in arguments bring braces of their own before the body.
     let (mut braces, mut brackets) = (0_usize, 0_usize);
     for (at, letter) in code.char_indices() {
         match letter {

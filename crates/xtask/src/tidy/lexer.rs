@@ -25,7 +25,8 @@ pub(crate) fn code_only(text: &str) -> String {
     code
 }
 
-/// End of the comment or literal that begins at `at`; `at` itself when none does.
+/// End of the comment or literal that begins at `at`; `at` itself when none does. Letters before a quote matter: `r"` has no
+/// escapes, and `bar"` is a word followed by a text.
 fn end_of_blank(letters: &[char], at: usize) -> usize {
     let next = |offset: usize| letters.get(at + offset).copied();
     match letters[at] {
@@ -33,6 +34,7 @@ fn end_of_blank(letters: &[char], at: usize) -> usize {
         '/' if next(1) == Some('*') => end_of_block_comment(letters, at),
         '"' => end_of_text(letters, at),
         'r' | 'b' | 'c' if !continues_a_word(letters, at) => end_of_raw_text(letters, at).unwrap_or(at),
+        // Only a closing quote right after tells a character from a lifetime.
         '\'' => end_of_character(letters, at),
         _ => at,
     }
