@@ -193,6 +193,24 @@ impl Pipeline {
         format!("{}.dead-letters", self.name)
     }
 
+    /// The jobs' indices, those that feed others before them; else in the file's order. The planner refuses circles.
+    pub fn jobs_in_order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = Vec::new();
+        while order.len() < self.jobs.len() {
+            let is_free = |index: &usize| {
+                !order.contains(index)
+                    && self.jobs.iter().enumerate().all(|(other, feeder)| {
+                        feeder.sink != self.jobs[*index].source || other == *index || order.contains(&other)
+                    })
+            };
+            let Some(next) = (0..self.jobs.len()).find(is_free) else {
+                break;
+            };
+            order.push(next);
+        }
+        order
+    }
+
     /// Streams that no job of this pipeline writes: they come from outside.
     pub fn is_external(&self, stream: usize) -> bool {
         self.jobs.iter().all(|job| job.sink != stream)

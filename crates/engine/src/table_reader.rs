@@ -1,0 +1,186 @@
+//! Keeps a [`Table`] equal to its compacted topic: reads it to the end, then follows it.
+//!
+//! One reader a table and process; it reads all partitions. It does not look up, and commits nothing: a table is read
+//! whole at every start.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::compute::filter_record_batch;
+use hw_avro::{ColumnRequest, Columns, Schema, confluent};
+use hw_log::Log;
+use hw_log::batch::{Scratch, walk};
+
+use crate::EngineError;
+use crate::expr::BoundExpr;
+use crate::table::Table;
+
+const READ_BYTES: usize = 4 << 20;
+
+/// Rows are handed to the table in blocks of this many.
+const BLOCK_ROWS: usize = 8_192;
+
+/// Follows the topic of one table.
+pub(crate) struct TableReader {
+    log: Arc<dyn Log>,
+    topic: String,
+    schema: arrow::datatypes::SchemaRef,
+    key: usize,
+    checks: Vec<BoundExpr>,
+    requests: Vec<ColumnRequest>,
+    columns: Columns,
+    keys: Vec<String>,
+    positions: Vec<u64>,
+    writers: Vec<(u32, Option<hw_avro::Decoder>)>,
+    pub(crate) table: Arc<RwLock<Table>>,
+    /// Rows that could not be decoded or that break a `CHECK`; the table stayed as it was.
+    pub(crate) refused: u64,
+}
+
+impl TableReader {
+    pub(crate) fn new(log: Arc<dyn Log>, table: &hw_graph::Table) -> Result<TableReader, EngineError> {
+        let requests: Vec<ColumnRequest> = table
+            .columns
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(column, _)| *column != table.key)
+            .map(|(_, field)| ColumnRequest::new(field.name(), field.data_type().clone(), field.is_nullable()))
+            .collect();
+        let columns = Columns::new(&requests);
+        let positions = log.ranges(&table.topic)?.iter().map(|range| range.start).collect();
+        let checks = table
+            .checks
+            .iter()
+            .map(|check| BoundExpr::new(&check.predicate, &table.columns));
+        Ok(TableReader {
+            topic: table.topic.clone(),
+            schema: table.columns.clone(),
+            key: table.key,
+            checks: checks.collect::<Result<_, _>>()?,
+            columns: columns.map_err(|source| EngineError::Schema {
+                topic: table.topic.clone(),
+                source,
+            })?,
+            requests,
+            keys: Vec::new(),
+            positions,
+            writers: Vec::new(),
+            table: Arc::new(RwLock::new(Table::new(&table.columns, table.key)?)),
+            refused: 0,
+            log,
+        })
+    }
+
+    /// Reads what there is to the end of every partition; says whether there was anything.
+    pub(crate) fn catch_up(&mut self) -> Result<bool, EngineError> {
+        let mut found = false;
+        for partition in 0..self.positions.len() {
+            loop {
+                let fetch = self
+                    .log
+                    .read(&self.topic, partition as u32, self.positions[partition], READ_BYTES)?;
+                if fetch.batches.is_empty() {
+                    break;
+                }
+                found = true;
+                for batch in &fetch.batches {
+                    self.take_batch(batch, self.positions[partition])?;
+                }
+                self.positions[partition] = fetch.next_offset;
+            }
+        }
+        self.hand_over()?;
+        Ok(found)
+    }
+
+    fn take_batch(&mut self, batch: &[u8], from: u64) -> Result<(), EngineError> {
+        let mut scratch = Scratch::default();
+        let mut failed = None;
+        walk(batch, &mut scratch, |record| {
+            let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
+            let taken = match (key, record.value) {
+                _ if record.offset < from => Ok(()),
+                (None, _) => {
+                    self.refused += 1;
+                    Ok(())
+                }
+                (Some(key), None) => self.delete(key),
+                (Some(key), Some(value)) => self.upsert(key, value),
+            };
+            match taken {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn delete(&mut self, key: &str) -> Result<(), EngineError> {
+        self.hand_over()?;
+        self.table.write().unwrap_or_else(PoisonError::into_inner).delete(key);
+        Ok(())
+    }
+
+    fn upsert(&mut self, key: &str, value: &[u8]) -> Result<(), EngineError> {
+        let Ok((id, avro)) = confluent::split(value) else {
+            self.refused += 1;
+            return Ok(());
+        };
+        let writer = self.writer(id)?;
+        let decoded = self.writers[writer]
+            .1
+            .as_ref()
+            .map(|decoder| decoder.decode(avro, &mut self.columns));
+        if matches!(decoded, Some(Ok(()))) {
+            self.keys.push(key.to_owned());
+        } else {
+            self.refused += 1;
+        }
+        if self.keys.len() >= BLOCK_ROWS {
+            self.hand_over()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn writer(&mut self, id: u32) -> Result<usize, EngineError> {
+        if let Some(known) = self.writers.iter().position(|(writer, _)| *writer == id) {
+            return Ok(known);
+        }
+        let json = self.log.schema(id)?;
+        let decoder = json.and_then(|json| {
+            let schema = Schema::parse(&json).ok()?;
+            hw_avro::Decoder::compile(&schema, &self.requests).ok()
+        });
+        self.writers.push((id, decoder));
+        Ok(self.writers.len() - 1)
+    }
+
+    fn hand_over(&mut self) -> Result<(), EngineError> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        let mut arrays: Vec<ArrayRef> = self.columns.finish();
+        arrays.insert(self.key, Arc::new(StringArray::from(std::mem::take(&mut self.keys))));
+        let failed = |error: arrow::error::ArrowError| EngineError::Plan(error.to_string());
+        let mut batch = RecordBatch::try_new(self.schema.clone(), arrays).map_err(failed)?;
+        for check in &self.checks {
+            let holds = check.test(batch.num_rows(), |column| Ok(batch.column(column).clone()))?;
+            // As SQL says of `CHECK`: null does not break it.
+            let fulfilled = holds.iter().map(|holds| Some(holds != Some(false))).collect();
+            let kept = filter_record_batch(&batch, &fulfilled).map_err(failed)?;
+            self.refused += (batch.num_rows() - kept.num_rows()) as u64;
+            batch = kept;
+        }
+        self.table
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upsert(&batch);
+        Ok(())
+    }
+}

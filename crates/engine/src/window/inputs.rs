@@ -1,0 +1,62 @@
+//! The values that window aggregates read, taken out of Arrow once for every chunk of rows.
+//!
+//! It does not evaluate expressions; it only looks at their results.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMillisecondType};
+
+use crate::EngineError;
+
+#[derive(Debug, Clone)]
+enum Buffer {
+    Int(ScalarBuffer<i64>),
+    Float(ScalarBuffer<f64>),
+}
+
+/// A look at the values, without regard to nulls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Slice<'a> {
+    Int(&'a [i64]),
+    Float(&'a [f64]),
+}
+
+/// One input for every row of a chunk.
+#[derive(Debug, Clone)]
+pub(crate) struct InputValues {
+    buffer: Buffer,
+    nulls: Option<NullBuffer>,
+}
+
+impl InputValues {
+    /// Takes the values of `Int64`, `Float64` or `Timestamp(Millisecond, None)`.
+    pub(crate) fn new(array: &ArrayRef) -> Result<InputValues, EngineError> {
+        let buffer = match array.data_type() {
+            DataType::Int64 => Buffer::Int(array.as_primitive::<Int64Type>().values().clone()),
+            DataType::Timestamp(_, _) => Buffer::Int(array.as_primitive::<TimestampMillisecondType>().values().clone()),
+            DataType::Float64 => Buffer::Float(array.as_primitive::<Float64Type>().values().clone()),
+            other => {
+                return Err(EngineError::Plan(format!(
+                    "a window cannot aggregate values of type {other}"
+                )));
+            }
+        };
+        Ok(InputValues {
+            buffer,
+            nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn slice(&self) -> Slice<'_> {
+        match &self.buffer {
+            Buffer::Int(values) => Slice::Int(values),
+            Buffer::Float(values) => Slice::Float(values),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_valid(&self, row: usize) -> bool {
+        self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
+    }
+}

@@ -1,0 +1,19 @@
+//! Windows over the rows of a key: the time rules, the rows, and the aggregates.
+//!
+//! [`keyed::Keyed`] applies the time rules and drives an [`keyed::Operator`]: [`sliding::SlidingWindow`] or
+//! [`tumbling::TumblingWindow`]. Rows lie in [`rings::Rings`]; answers go to [`evaluated::Evaluated`]. Nothing here knows
+//! records, expressions or the wall clock.
+
+pub(crate) mod aggregates;
+mod blocks;
+mod column;
+pub(crate) mod evaluated;
+pub(crate) mod inputs;
+pub(crate) mod keyed;
+mod known;
+mod late_rows;
+mod queue;
+mod rings;
+pub(crate) mod sliding;
+mod state;
+pub(crate) mod tumbling;
