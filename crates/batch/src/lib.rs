@@ -203,22 +203,15 @@ impl Run {
     async fn one(&mut self, pipeline: &Pipeline, query: Query) -> Result<(), BatchError> {
         let plan = self.context.state().statement_to_plan(query.statement).await?;
         let frame = self.context.execute_logical_plan(plan).await?;
-        let names: Vec<String> = frame
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
         let batches = frame.collect().await?;
-        let stream = pipeline
-            .streams
-            .iter()
-            .find(|stream| stream.name == query.sink)
-            .ok_or_else(|| BatchError::UnknownInput(query.sink.clone()))?;
+        let (stream, names) = (pipeline.jobs.iter())
+            .map(|job| (&pipeline.streams[job.sink], &job.names))
+            .find(|(stream, _)| stream.name == query.sink)
+            .ok_or(BatchError::UnknownInput(query.sink))?;
         let index = match self.answers.sinks.iter().position(|sink| sink.name == stream.name) {
             Some(index) => index,
             None => {
-                let schema = named(&stream.columns, &names);
+                let schema = named(&stream.columns, names);
                 self.answers.sinks.push(Sink {
                     name: stream.name.clone(),
                     schema,

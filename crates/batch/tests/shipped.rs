@@ -53,7 +53,7 @@ fn readings_batch(readings: &[Reading]) -> RecordBatch {
         ("longitude", degrees(|reading| reading.longitude)),
         ("heart_rate", Arc::new(rates) as ArrayRef),
     ])
-    .unwrap()
+    .expect("columns of one length")
 }
 
 fn baselines_batch(baselines: &[(&str, i32, i32)]) -> RecordBatch {
@@ -65,7 +65,7 @@ fn baselines_batch(baselines: &[(&str, i32, i32)]) -> RecordBatch {
         ("min_heart_rate", Arc::new(least) as ArrayRef),
         ("max_heart_rate", Arc::new(most) as ArrayRef),
     ])
-    .unwrap()
+    .expect("columns of one length")
 }
 
 /// Mean and moved metres of a window's readings, when they make a finding.
@@ -78,8 +78,14 @@ fn judge(rule: &Rule, window: &[&Reading], range: Option<&(i32, i32)>) -> Option
             .reduce(choose)
             .expect("a window holds its own reading")
     };
-    let times = || window.iter().map(|reading| reading.time_ms);
-    let spanned_ms = times().max().unwrap() - times().min().unwrap();
+    let time = |choose: fn(i64, i64) -> i64| {
+        window
+            .iter()
+            .map(|reading| reading.time_ms)
+            .reduce(choose)
+            .expect("a window holds its own reading")
+    };
+    let spanned_ms = time(i64::max) - time(i64::min);
     let moved = haversine_metres(
         fold(|reading| reading.latitude, f64::min),
         fold(|reading| reading.longitude, f64::min),

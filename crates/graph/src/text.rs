@@ -89,21 +89,19 @@ impl Pipeline {
     }
 
     fn write_lookups(&self, job: &Job, source: &Stream, out: &mut String) -> fmt::Result {
-        let lines = job.lookups.iter().map(|lookup| {
+        let mut lines = Vec::new();
+        for lookup in &job.lookups {
             let table = &self.tables[lookup.table];
             let without = match lookup.kind {
                 LookupKind::Inner => "a row without one is dropped and counted",
                 LookupKind::Left => "a row without one gets nulls",
             };
-            let keys = (
-                source.columns.field(source.key).name(),
-                table.columns.field(table.key).name(),
-            );
-            format!(
-                "{} (topic {}, Avro record {}) on {} = {}.{}; {without}",
-                table.name, table.topic, table.record, keys.0, table.name, keys.1
-            )
-        });
+            let (key, name) = (source.columns.field(source.key).name(), &table.name);
+            let table_key = table.columns.field(table.key).name();
+            lines.push(format!("{name} on {key} = {name}.{table_key}; {without}"));
+            lines.push(format!("  topic {}, Avro record {}", table.topic, table.record));
+            lines.extend(table.checks.iter().map(|check| format!("  check {}", check.text)));
+        }
         write_list(out, "look up", lines)
     }
 

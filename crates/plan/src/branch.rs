@@ -9,6 +9,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, TableReference};
 use datafusion::logical_expr::Expr;
+use datafusion::sql::unparser::Unparser;
+use datafusion::sql::unparser::dialect::CustomDialectBuilder;
 use hw_graph::{AggregateFunction, Lookup, LookupKind, Stream, interval_text};
 
 use crate::Diagnostic;
@@ -112,7 +114,15 @@ pub(crate) fn readable(expr: &Expr) -> String {
         Expr::Column(column) => Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name)))),
         other => Ok(Transformed::no(other)),
     });
-    bare.map_or_else(|_| expr.to_string(), |bare| bare.data.human_display().to_string())
+    let Ok(bare) = bare else {
+        return expr.to_string();
+    };
+    // No quotes: `time` and many other names are keywords of some dialect.
+    let dialect = CustomDialectBuilder::new().build();
+    match Unparser::new(&dialect).expr_to_sql(&bare.data) {
+        Ok(sql) => sql.to_string(),
+        Err(_) => bare.data.human_display().to_string(),
+    }
 }
 
 impl Branch {

@@ -10,6 +10,9 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
+/// What DataFusion says before the name of a function that fits no signature.
+const CALL: &str = "to satisfy a call to '";
+
 /// Why a `.sql` file is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -118,6 +121,13 @@ impl Diagnostic {
         self
     }
 
+    /// The name of the function that could not be called, if that is the error.
+    pub(crate) fn called_in(error: &DataFusionError) -> Option<String> {
+        let message = error.to_string();
+        let (_, call) = message.split_once(CALL)?;
+        call.split_once('\'').map(|(name, _)| name.to_string())
+    }
+
     /// What DataFusion found wrong, in the words of this house where it is common.
     pub(crate) fn from_datafusion(error: &DataFusionError) -> Self {
         let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
@@ -182,10 +192,36 @@ fn from_message(message: &str) -> Diagnostic {
     let message = kinds
         .iter()
         .fold(message, |text, kind| text.strip_prefix(kind).unwrap_or(text));
+    if let Some((_, call)) = message.split_once(CALL) {
+        return from_call(call);
+    }
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
     let diagnostic = Diagnostic::new(first.trim_end_matches('.'));
     match rest.trim() {
         "" => diagnostic,
         rest => diagnostic.hint(rest.replace('\n', " ")),
+    }
+}
+
+/// `name' function: … '…(types)'. You might need …\n\tCandidate functions:\n\tname(types)`
+fn from_call(call: &str) -> Diagnostic {
+    let (name, rest) = call.split_once('\'').unwrap_or((call, ""));
+    let given = rest
+        .split_once(&format!("'{name}("))
+        .and_then(|(_, types)| types.split_once(")'"));
+    let diagnostic = match given {
+        Some((types, _)) => Diagnostic::new(format!("{name} cannot be called with ({types})")),
+        None => Diagnostic::new(format!("{name} cannot be called like this")),
+    };
+    match rest.split_once("Candidate functions:") {
+        Some((_, candidates)) => {
+            let candidates: Vec<&str> = candidates
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .collect();
+            diagnostic.hint(format!("write {}", candidates.join(", or ")))
+        }
+        None => diagnostic,
     }
 }

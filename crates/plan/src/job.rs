@@ -10,17 +10,26 @@ use datafusion::common::DFSchema;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, cast, lit};
 use datafusion::physical_expr::PhysicalExpr;
-use hw_graph::{Aggregate, Frame, Input, Job, Sliding, Stream, Tumbling, Window};
+use datafusion::sql::sqlparser::tokenizer::Location;
+use hw_graph::{Aggregate, Frame, Input, Job, Sliding, Stream, Tumbling, Window, type_text};
 
 use crate::Diagnostic;
 use crate::branch::{Branch, LogicalAggregate, LogicalWindow};
 use crate::catalog::Catalog;
 use crate::expression::{cost, physical, refuse_changing, simplified};
 
-/// The job of one branch, writing `names` to the stream `sink`.
+/// A column of the query's own.
+#[derive(Debug, Clone)]
+pub(crate) struct Selected {
+    pub(crate) name: String,
+    /// Where it stands in the text, if that is known.
+    pub(crate) place: Option<Location>,
+}
+
+/// The job of one branch, writing `selected` to the stream `sink`.
 pub(crate) fn job(
     branch: &Branch,
-    names: &[String],
+    selected: &[Selected],
     sink: usize,
     catalog: &Catalog,
     state: &SessionState,
@@ -32,7 +41,7 @@ pub(crate) fn job(
         .as_ref()
         .map(|window| physical_window(window, &source, state))
         .transpose()?;
-    let projection = projection(&branch.columns, names, &catalog.streams[sink], &evaluated, state)?;
+    let projection = projection(&branch.columns, selected, &catalog.streams[sink], &evaluated, state)?;
     Ok(Job {
         source: branch.source,
         before: filters(&branch.before, &source, state)?,
@@ -41,7 +50,7 @@ pub(crate) fn job(
         after: filters(&branch.after, &evaluated, state)?,
         evaluated: evaluated.inner().clone(),
         projection,
-        names: names.to_vec(),
+        names: selected.iter().map(|column| column.name.clone()).collect(),
         sink,
     })
 }
@@ -69,7 +78,7 @@ fn filters(
 
 fn projection(
     columns: &[Expr],
-    names: &[String],
+    selected: &[Selected],
     sink: &Stream,
     schema: &DFSchema,
     state: &SessionState,
@@ -88,16 +97,17 @@ fn projection(
             wanted.len()
         ))
         .detail("Columns are written by position.")
-        .hint(format!("select one for each of {list}")));
+        .hint(format!("select one for each of {list}"))
+        .at(selected.get(wanted.len()).and_then(|item| item.place)));
     }
     let mut projection = Vec::new();
-    for ((column, field), name) in columns.iter().zip(wanted).zip(names) {
-        refuse_changing(column)?;
+    for ((column, field), item) in columns.iter().zip(wanted).zip(selected) {
+        refuse_changing(column).map_err(|diagnostic| diagnostic.at(item.place))?;
         let own = column
             .get_type(schema)
             .map_err(|error| Diagnostic::from_datafusion(&error))?;
         if !assignable(&own, field.data_type()) {
-            return Err(no_fit(name, &own, field, sink));
+            return Err(no_fit(&item.name, &own, field, sink).at(item.place));
         }
         let column = if own == *field.data_type() {
             column.clone()
@@ -123,8 +133,9 @@ fn assignable(from: &DataType, to: &DataType) -> bool {
 fn no_fit(name: &str, own: &DataType, field: &Field, sink: &Stream) -> Diagnostic {
     let column = format!("the column {} of {}", field.name(), sink.name);
     Diagnostic::new(format!(
-        "{name} is {own}, which does not fit {column}, {}",
-        field.data_type()
+        "{name} is {}, which does not fit {column}, {}",
+        type_text(own),
+        type_text(field.data_type())
     ))
     .detail("Columns are written by position.")
     .hint("select the columns in the sink's order, or write CAST(… AS …)")

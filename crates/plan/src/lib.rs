@@ -9,6 +9,7 @@
 //! text → [`script`] (statements, parameters replaced) → [`catalog`] (streams and tables) → [`refuse`] (what the syntax
 //! tree alone shows to be impossible) → DataFusion's analysed plan → [`normalise`] and [`windows`] (branches) → [`job`].
 
+mod aggregates;
 mod branch;
 mod catalog;
 mod diagnostic;
@@ -16,6 +17,7 @@ mod duration;
 mod expression;
 mod haversine;
 mod job;
+mod lengths;
 mod normalise;
 mod options;
 mod over;
@@ -28,7 +30,10 @@ mod windows;
 
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Spanned, Statement as SqlStatement};
+use datafusion::sql::sqlparser::ast::{
+    Expr as SqlExpr, Query as SqlQuery, SelectItem, SetExpr, Spanned, Statement as SqlStatement,
+};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 use hw_graph::{Job, Pipeline};
 
 pub use diagnostic::Diagnostic;
@@ -36,6 +41,7 @@ pub use haversine::{EARTH_RADIUS_METRES, haversine_metres};
 pub use session::session;
 
 use catalog::{Catalog, Origin};
+use job::Selected;
 use places::Places;
 use script::{Insertion, place_of, text_of};
 use session::Declared;
@@ -65,7 +71,7 @@ pub fn plan(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pip
 ///
 /// The file is no SQL, or a parameter is unknown or has no such value.
 pub fn queries(sql: &str, overrides: &[(String, String)]) -> Result<Vec<Query>, Diagnostic> {
-    let script = script::read(sql, overrides).map_err(|diagnostic| diagnostic.quoting(sql))?;
+    let script = script::read(sql, &Places::of(sql), overrides).map_err(|diagnostic| diagnostic.quoting(sql))?;
     let query = |insert: Insertion| Query {
         sink: text_of(&insert.sink),
         statement: Statement::Statement(Box::new(SqlStatement::Query(Box::new(insert.query)))),
@@ -74,10 +80,10 @@ pub fn queries(sql: &str, overrides: &[(String, String)]) -> Result<Vec<Query>, 
 }
 
 fn planned(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pipeline, Diagnostic> {
-    let script = script::read(sql, overrides)?;
+    let places = Places::of(sql);
+    let script = script::read(sql, &places, overrides)?;
     let context = session();
     let state = context.state();
-    let places = Places::of(sql);
     let catalog = catalog::declare(&places, &script.creates, &script.parameters, &state)?;
     let mut jobs: Vec<Job> = Vec::new();
     for insert in &script.inserts {
@@ -104,21 +110,55 @@ fn jobs_of(
 ) -> Result<Vec<Job>, Diagnostic> {
     let sink = sink_of(insert, catalog)?;
     refuse::check(&insert.query, catalog, state, places)?;
-    let declared = Declared { state, catalog };
-    let plan = declared
-        .plan(&insert.query)
-        .map_err(|error| Diagnostic::from_datafusion(&error))?;
-    let names: Vec<String> = plan
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| field.name().clone())
+    let plan = Declared { state, catalog }.plan(&insert.query, places)?;
+    let items = items_of(&insert.query);
+    let declared = catalog.streams[sink].columns.fields();
+    let columns: Vec<Selected> = (plan.schema().fields().iter().enumerate())
+        .map(|(index, field)| match (items.get(index), declared.get(index)) {
+            // A computed column without a name of its own is called as the sink calls it.
+            (Some(Item { place, named: false }), Some(declared)) => Selected {
+                name: declared.name().clone(),
+                place: *place,
+            },
+            (item, _) => Selected {
+                name: field.name().clone(),
+                place: item.and_then(|item| item.place),
+            },
+        })
         .collect();
     let branches = normalise::branches(&plan, catalog)?;
     branches
         .iter()
-        .map(|branch| job::job(branch, &names, sink, catalog, state))
+        .map(|branch| job::job(branch, &columns, sink, catalog, state))
         .collect()
+}
+
+/// A column of a query in the syntax tree.
+struct Item {
+    place: Option<Location>,
+    /// Whether it is a column of something, or has an alias.
+    named: bool,
+}
+
+/// The columns of a query; none when `*` or a union hides them.
+fn items_of(query: &SqlQuery) -> Vec<Item> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return Vec::new();
+    };
+    let mut items = Vec::new();
+    for item in &select.projection {
+        let named = match item {
+            SelectItem::UnnamedExpr(expr) => matches!(expr, SqlExpr::Identifier(_) | SqlExpr::CompoundIdentifier(_)),
+            SelectItem::ExprWithAlias { .. } => true,
+            _ => return Vec::new(),
+        };
+        let span = item.span();
+        items.push(Item {
+            place: (span != Span::empty()).then_some(span.start),
+            named,
+        });
+    }
+    items
 }
 
 fn sink_of(insert: &Insertion, catalog: &Catalog) -> Result<usize, Diagnostic> {

@@ -11,10 +11,11 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
 use crate::Diagnostic;
+use crate::aggregates::{aggregate_function, no_function};
 use crate::expression::changing_function;
 use crate::places::Places;
 use crate::script::text_of;
-use crate::windows::{aggregate_function, no_function, no_modifier};
+use crate::windows::no_modifier;
 
 const FRAME_HINT: &str = "write RANGE BETWEEN INTERVAL '10 seconds' PRECEDING AND CURRENT ROW";
 

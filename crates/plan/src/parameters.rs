@@ -241,7 +241,10 @@ fn kind(literal: &Literal) -> &'static str {
 
 /// The value as SQL text.
 fn sql(literal: &Literal) -> String {
-    expression(literal, Span::empty()).to_string()
+    match literal {
+        Literal::Number(number) => number.clone(),
+        literal => expression(literal, Span::empty()).to_string(),
+    }
 }
 
 fn expression(literal: &Literal, span: Span) -> Expr {

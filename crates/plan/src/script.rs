@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
 use crate::Diagnostic;
 use crate::parameters::Parameters;
+use crate::places::Places;
 
 /// A file's statements by kind, each in the file's order.
 #[derive(Debug)]
@@ -29,8 +30,15 @@ pub(crate) struct Insertion {
 }
 
 /// Reads a file. Errors: it is no SQL, a statement has no meaning here, a parameter is unknown or has no such value.
-pub(crate) fn read(sql: &str, overrides: &[(String, String)]) -> Result<Script, Diagnostic> {
-    let statements = DFParser::parse_sql(sql).map_err(|error| Diagnostic::from_datafusion(&error))?;
+pub(crate) fn read(sql: &str, places: &Places, overrides: &[(String, String)]) -> Result<Script, Diagnostic> {
+    // The parser has no place for an end that comes too early.
+    let end = || {
+        Location::new(
+            sql.lines().count() as u64,
+            sql.lines().last().map_or(1, |line| line.chars().count() as u64 + 1),
+        )
+    };
+    let statements = DFParser::parse_sql(sql).map_err(|error| Diagnostic::from_datafusion(&error).at(Some(end())))?;
     let mut script = Script {
         parameters: Parameters::default(),
         creates: Vec::new(),
@@ -45,9 +53,9 @@ pub(crate) fn read(sql: &str, overrides: &[(String, String)]) -> Result<Script, 
                     script.parameters.declare(&set, span)?;
                 }
                 SqlStatement::Insert(insert) => script.inserts.push(insertion(insert)?),
-                other => return Err(no_statement(&other.to_string()).at_span(other.span())),
+                other => return Err(no_statement(&other.to_string(), places)),
             },
-            other => return Err(no_statement(&other.to_string())),
+            other => return Err(no_statement(&other.to_string(), places)),
         }
     }
     script.parameters.override_with(overrides)?;
@@ -114,10 +122,11 @@ fn insertion(insert: Insert) -> Result<Insertion, Diagnostic> {
     }
 }
 
-fn no_statement(text: &str) -> Diagnostic {
+fn no_statement(text: &str, places: &Places) -> Diagnostic {
     let verb = text.split_whitespace().next().unwrap_or("this").to_uppercase();
     Diagnostic::new(format!("a {verb} statement has no meaning in a pipeline"))
         .hint("a file holds SET name = value, CREATE [UNBOUNDED] EXTERNAL TABLE … and INSERT INTO sink SELECT …")
+        .at(places.after(&verb, Location::new(1, 1)))
 }
 
 /// The place of an identifier, if the parser kept it.

@@ -277,6 +277,10 @@ fn statements() {
         "SELECT 1 +",
         expect![[r#"
             error: this is not SQL: Expected: an expression, found: EOF
+             --> line 1, column 11
+              |
+            1 | SELECT 1 +
+              |           ^
         "#]],
     );
     refused_file(
@@ -293,6 +297,10 @@ fn statements() {
         "INSERT INTO a SELECT",
         expect![[r#"
             error: this is not SQL: Expected: an expression, found: EOF
+             --> line 1, column 21
+              |
+            1 | INSERT INTO a SELECT
+              |                     ^
         "#]],
     );
     refused_file(
@@ -317,6 +325,10 @@ fn statements() {
         "DROP TABLE a",
         expect![[r#"
             error: a DROP statement has no meaning in a pipeline
+             --> line 1, column 1
+              |
+            1 | DROP TABLE a
+              | ^
             hint: a file holds SET name = value, CREATE [UNBOUNDED] EXTERNAL TABLE … and INSERT INTO sink SELECT …
         "#]],
     );

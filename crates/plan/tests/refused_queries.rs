@@ -350,22 +350,22 @@ fn names_that_are_not_there() {
     refused(
         "INSERT INTO sink SELECT user_id, time, haversine(latitude, longitude) FROM readings",
         expect![[r#"
-            error: Failed to coerce arguments to satisfy a call to 'haversine' function: coercion from Float64, Float64 to the signature Exact(Float64, Float64, Float64, Float64) failed. No function matches the given name and argument types 'haversine(Float64, Float64)'. You might need to add explicit type casts
-             --> line 1, column 18
+            error: haversine cannot be called with (Float64, Float64)
+             --> line 1, column 40
               |
             1 | INSERT INTO sink SELECT user_id, time, haversine(latitude, longitude) FROM readings;
-              |                  ^
-            hint: Candidate functions: 	haversine(Float64, Float64, Float64, Float64)
+              |                                        ^
+            hint: write haversine(Float64, Float64, Float64, Float64)
         "#]],
     );
     refused(
         "INSERT INTO sink SELECT user_id, time, heart_rate FROM readings WHERE user_id + heart_rate > 1",
         expect![[r#"
             error: Cannot coerce arithmetic expression Utf8 + Int32 to valid types
-             --> line 1, column 18
+             --> line 1, column 71
               |
             1 | INSERT INTO sink SELECT user_id, time, heart_rate FROM readings WHERE user_id + heart_rate > 1;
-              |                  ^
+              |                                                                       ^
         "#]],
     );
 }
@@ -410,11 +410,11 @@ fn sinks() {
     refused(
         "INSERT INTO sink SELECT user_id, heart_rate, time FROM readings",
         expect![[r#"
-            error: heart_rate is Int32, which does not fit the column time of sink, Timestamp(ms)
-             --> line 1, column 18
+            error: heart_rate is INT, which does not fit the column time of sink, TIMESTAMP(3)
+             --> line 1, column 34
               |
             1 | INSERT INTO sink SELECT user_id, heart_rate, time FROM readings;
-              |                  ^
+              |                                  ^
             Columns are written by position.
             hint: select the columns in the sink's order, or write CAST(… AS …)
         "#]],

@@ -232,7 +232,7 @@ fn functions() {
     refused(
         "INSERT INTO sink SELECT user_id, time, min(user_id) OVER (PARTITION BY user_id ORDER BY time RANGE BETWEEN INTERVAL '10 seconds' PRECEDING AND CURRENT ROW) FROM readings",
         expect![[r#"
-            error: min(user_id) is of type Utf8
+            error: min(user_id) is of type VARCHAR
              --> line 1, column 44
               |
             1 | INSERT INTO sink SELECT user_id, time, min(user_id) OVER (PARTITION BY user_id ORDER BY time RANGE BETWEEN INTERVAL '10 seconds' PRECEDING AND CURRENT ROW) FROM readings;
@@ -410,7 +410,7 @@ fn groups() {
     refused(
         "INSERT INTO sink SELECT user_id, date_trunc('minute', time), avg(heart_rate) FROM readings\nGROUP BY user_id, date_trunc('minute', time)",
         expect![[r#"
-            error: GROUP BY date_trunc(Utf8("minute"), time) is not possible on a stream
+            error: GROUP BY date_trunc('minute', time) is not possible on a stream
              --> line 2, column 40
               |
             2 | GROUP BY user_id, date_trunc('minute', time);

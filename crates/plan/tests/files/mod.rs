@@ -3,7 +3,7 @@
 use expect_test::Expect;
 
 /// Streams and a table to write queries against. They stand behind the query, so that its lines count from 1.
-pub const DECLARATIONS: &str = "
+pub(crate) const DECLARATIONS: &str = "
 CREATE UNBOUNDED EXTERNAL TABLE readings (
   user_id VARCHAR NOT NULL, time TIMESTAMP(3) NOT NULL, zipcode INT,
   latitude DOUBLE NOT NULL, longitude DOUBLE NOT NULL, heart_rate INT NOT NULL)
@@ -18,13 +18,13 @@ STORED AS AVRO LOCATION 'sink' OPTIONS ('key' 'user_id');
 
 /// Plans a query over [`DECLARATIONS`] and compares the diagnostic that refuses it.
 #[allow(dead_code, reason = "not every test file refuses")]
-pub fn refused(query: &str, expected: Expect) {
+pub(crate) fn refused(query: &str, expected: Expect) {
     refused_file(&format!("{query};{DECLARATIONS}"), expected);
 }
 
 /// Plans a file and compares the diagnostic that refuses it.
 #[allow(dead_code, reason = "not every test file refuses")]
-pub fn refused_file(sql: &str, expected: Expect) {
+pub(crate) fn refused_file(sql: &str, expected: Expect) {
     match hw_plan::plan("test", sql, &[]) {
         Ok(pipeline) => panic!("accepted: {}", pipeline.text()),
         Err(diagnostic) => expected.assert_eq(&format!("{diagnostic}\n")),
