@@ -78,3 +78,12 @@ fn crc_and_walk(bencher: Bencher<'_, '_>, compression: &Compression) {
         sum
     });
 }
+
+#[divan::bench]
+fn crc(bencher: Bencher<'_, '_>) {
+    let batch = batch(Compression::None);
+    let header = BatchHeader::parse(&batch).expect("a whole batch");
+    bencher
+        .counter(ItemsCount::new(RECORDS))
+        .bench_local(|| header.verify_crc(black_box(&batch)));
+}

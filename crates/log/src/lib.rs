@@ -13,8 +13,8 @@
 //! **Append.** A [`Transaction`] is atomic: either every batch can be read and every commit is in force, or nothing of
 //! it, also after the process was killed at any moment. When [`Log::append`] returns, all later reads, by anyone, see
 //! it; no reader sees a part of it first. Batches of one partition keep the order of the transaction, and transactions
-//! the order in which they were committed. A batch is checked before it is taken: header, CRC-32C, and that offsets
-//! are 0, 1, 2, … as a builder makes them.
+//! the order in which they were committed. A batch is checked before it is taken: header, CRC-32C, and that its
+//! records fill its offsets as a builder makes them. A compacted topic takes no record without a key.
 //!
 //! **Read.** [`Log::read`] hands out whole batches that were checked, of committed data only: no control batches, no
 //! aborted ones. The first batch may start before the offset asked for; the reader skips. In a compacted topic offsets
@@ -24,7 +24,7 @@
 //!
 //! **Cleaning** happens in [`Log::maintain`] only. *Retention* removes whole batches from the front, first to last,
 //! whose greatest timestamp is older than the topic's `retention_ms`, and never the newest batch. *Compaction* removes
-//! records whose key has a later record, and records without a key; a tombstone (no value) goes too once it has been
+//! records whose key has a later record; a tombstone (no value) goes too once it has been
 //! seen by a `maintain` for the log's delete retention, so that readers had that long to see it. What is kept keeps its
 //! offset, timestamp, headers and order.
 //!
@@ -35,11 +35,13 @@
 pub mod batch;
 mod contract;
 mod error;
+mod folder;
 mod topic;
 mod transaction;
 
 pub use batch::BatchError;
 pub use contract::{EngineGuard, Log};
 pub use error::LogError;
+pub use folder::{Durability, FolderLog, FolderOptions, IfMissing, Role};
 pub use topic::{OffsetRange, Topic, TopicOptions};
 pub use transaction::{Append, Commit, Fetch, METADATA_BYTES_MAX, RawBatch, Removed, Transaction};

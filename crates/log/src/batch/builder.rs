@@ -5,7 +5,7 @@
 
 use lz4_flex::block::CompressTable;
 
-use super::header::{self, at};
+use super::header::at;
 use super::{BatchHeader, Compression, HEADER_BYTES, lz4, varint};
 
 /// Collects records and writes them as one batch.
@@ -156,7 +156,7 @@ impl BatchBuilder {
             }
         };
         let length = i32::try_from(batch.len() - at::BATCH_LENGTH - 4).expect("invariant: a batch is under 2 GiB");
-        header::set_base_offset(&mut batch, base_offset);
+        put(&mut batch, 0, base_offset.to_be_bytes());
         put(&mut batch, at::BATCH_LENGTH, length.to_be_bytes());
         batch[at::MAGIC] = 2;
         put(&mut batch, at::ATTRIBUTES, (attributes | codec).to_be_bytes());

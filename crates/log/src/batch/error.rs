@@ -68,4 +68,10 @@ pub enum BatchError {
         /// Where, in the decompressed records.
         at: u64,
     },
+    /// A record without a key, for a topic that needs them.
+    #[error("record {index} has no key, and a compacted topic keeps records by their key")]
+    NoKey {
+        /// The record's place in the batch, from 0.
+        index: u32,
+    },
 }

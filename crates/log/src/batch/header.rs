@@ -185,11 +185,6 @@ impl BatchHeader {
     }
 }
 
-/// Writes the offset that a batch gets by being appended. The CRC-32C does not cover it.
-pub(crate) fn set_base_offset(batch: &mut [u8], base_offset: u64) {
-    batch[..at::BATCH_LENGTH].copy_from_slice(&base_offset.to_be_bytes());
-}
-
 #[inline(always)]
 fn field<const N: usize>(header: &[u8; HEADER_BYTES], start: usize) -> [u8; N] {
     let mut bytes = [0; N];

@@ -17,11 +17,10 @@ mod walk;
 
 pub use builder::BatchBuilder;
 pub use error::BatchError;
+pub(crate) use header::DELETE_HORIZON;
 pub use header::{BatchHeader, HEADER_BYTES};
 pub use partitioner::{murmur2, partition_for_key};
 pub use walk::{Header, Headers, Record, Scratch, walk};
-
-pub(crate) use header::set_base_offset;
 
 /// The most bytes that the records of one batch may take when decompressed: 128 MiB. Kafka's default limit for a batch
 /// is 1 MiB compressed, and lz4 makes nothing smaller than a 255th, so real batches stay far below; bytes that claim

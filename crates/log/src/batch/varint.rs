@@ -5,28 +5,26 @@
 /// The number at `*at`, which is moved past it; `None` when the bytes end inside it or it has more than 64 bits.
 #[inline(always)]
 pub(crate) fn read(bytes: &[u8], at: &mut usize) -> Option<i64> {
-    // Nearly all numbers of a record (lengths, small deltas) take one byte.
+    // Nearly all numbers of a record (lengths, small deltas) take one byte; time and offset deltas within a batch of
+    // thousands of records take two. The rest is kept out of line, so that this stays small enough to be everywhere.
     let first = *bytes.get(*at)?;
     if first < 0x80 {
         *at += 1;
-        return Some(i64::from(first >> 1) ^ -i64::from(first & 1));
+        return Some(unzigzag(u64::from(first)));
+    }
+    let second = *bytes.get(*at + 1)?;
+    if second < 0x80 {
+        *at += 2;
+        return Some(unzigzag(u64::from(first & 0x7f) | u64::from(second) << 7));
     }
     read_long(bytes, at)
 }
 
-/// Kept out of line, so that the one-byte case stays small enough to be inlined everywhere. Two and three bytes are
-/// spelled out: time and offset deltas within a batch of thousands of records mostly take that many.
+#[cold]
 #[inline(never)]
 fn read_long(bytes: &[u8], at: &mut usize) -> Option<i64> {
-    let rest = bytes.get(*at..)?;
-    if let [a, b, ..] = *rest
-        && b < 0x80
-    {
-        *at += 2;
-        return Some(unzigzag(u64::from(a & 0x7f) | u64::from(b) << 7));
-    }
     let mut value = 0u64;
-    for (index, &byte) in rest.iter().take(10).enumerate() {
+    for (index, &byte) in bytes.get(*at..)?.iter().take(10).enumerate() {
         let bits = u64::from(byte & 0x7f);
         let shift = 7 * index as u32;
         // The tenth byte has room for one bit only.
