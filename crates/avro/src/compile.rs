@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::columns::{self, ColumnRequest, Kind, Slot};
-use crate::decode::{OnNull, Step};
+use crate::decode::{Default, OnNull, Step};
 use crate::skip::Skip;
 use crate::{Field, Schema, SchemaError, Type};
 
@@ -51,12 +51,15 @@ impl List {
     fn flush_skips(&mut self) {
         let skips = std::mem::take(&mut self.skips);
         let field = self.skipped.take().unwrap_or_default();
-        match skips.as_slice() {
-            [] => return,
-            [Skip::LengthPrefixed] => self.steps.push(Step::SkipLengthPrefixed),
-            _ => self.steps.push(Step::Skip(skips)),
+        for skip in skips {
+            self.fields.push(field.clone());
+            self.steps.push(match skip {
+                Skip::LengthPrefixed => Step::SkipLengthPrefixed,
+                Skip::Varint => Step::SkipVarint,
+                Skip::Fixed(bytes) => Step::SkipFixed { bytes },
+                Skip::Union(_) | Skip::Blocks(_) => Step::SkipNested(skip),
+            });
         }
-        self.fields.push(field);
     }
 
     fn push(&mut self, field: &str, step: Step) {
@@ -143,30 +146,30 @@ fn absent(writer: &Schema, column: usize, request: &ColumnRequest, slot: Slot) -
 
 fn default_value(default: &Value, slot: Slot) -> Option<Step> {
     let to = slot.index;
-    Some(match slot.kind {
-        Kind::Boolean => Step::DefaultBoolean {
+    Some(Step::Default(match slot.kind {
+        Kind::Boolean => Default::Boolean {
             to,
             value: default.as_bool()?,
         },
-        Kind::Int => Step::DefaultInt {
+        Kind::Int => Default::Int {
             to,
             value: default.as_i64().and_then(|value| i32::try_from(value).ok())?,
         },
-        Kind::Long | Kind::Timestamp => Step::DefaultLong {
+        Kind::Long | Kind::Timestamp => Default::Long {
             to,
             value: default.as_i64()?,
         },
-        Kind::Float => Step::DefaultFloat {
+        Kind::Float => Default::Float {
             to,
             value: default.as_f64()? as f32,
         },
-        Kind::Double => Step::DefaultDouble {
+        Kind::Double => Default::Double {
             to,
             value: default.as_f64()?,
         },
-        Kind::Text => Step::DefaultText {
+        Kind::Text => Default::Text {
             to,
             value: default.as_str()?.to_owned(),
         },
-    })
+    }))
 }

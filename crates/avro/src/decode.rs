@@ -80,33 +80,24 @@ pub(crate) enum Step {
         column: usize,
     },
     /// A field that is not there.
-    DefaultBoolean {
-        to: usize,
-        value: bool,
+    Default(Default),
+    SkipFixed {
+        bytes: usize,
     },
-    DefaultInt {
-        to: usize,
-        value: i32,
-    },
-    DefaultLong {
-        to: usize,
-        value: i64,
-    },
-    DefaultFloat {
-        to: usize,
-        value: f32,
-    },
-    DefaultDouble {
-        to: usize,
-        value: f64,
-    },
-    DefaultText {
-        to: usize,
-        value: String,
-    },
-    /// The commonest of the skips on its own.
+    SkipVarint,
     SkipLengthPrefixed,
-    Skip(Vec<Skip>),
+    SkipNested(Skip),
+}
+
+/// The value of a field that is not there.
+#[derive(Debug, Clone)]
+pub(crate) enum Default {
+    Boolean { to: usize, value: bool },
+    Int { to: usize, value: i32 },
+    Long { to: usize, value: i64 },
+    Float { to: usize, value: f32 },
+    Double { to: usize, value: f64 },
+    Text { to: usize, value: String },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -130,12 +121,12 @@ impl Decoder {
     /// Appends the record as one row. On an error the columns are as they were before.
     ///
     /// `columns` must be made from the requests that the decoder was compiled with.
-    #[inline]
     pub fn decode(&self, avro: &[u8], columns: &mut Columns) -> Result<(), DecodeError> {
         let mut reader = Reader::new(avro);
         for (at, step) in self.steps.iter().enumerate() {
-            if let Err(fault) = step.run(&mut reader, columns) {
-                return Err(self.fail(at, avro.len() - reader.left(), fault, columns));
+            match step.run(reader, columns) {
+                Ok(after) => reader = after,
+                Err(fault) => return Err(self.fail(at, avro.len() - reader.left(), fault, columns)),
             }
         }
         if reader.left() > 0 {
@@ -156,57 +147,69 @@ impl Decoder {
 }
 
 impl Step {
+    /// The operations that readings need; the others apart, so that this loop stays small and its cursor in registers.
     #[inline(always)]
-    fn run(&self, reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), Fault> {
+    fn run<'a>(&self, mut reader: Reader<'a>, columns: &mut Columns) -> Result<Reader<'a>, Fault> {
         match self {
-            Step::Boolean { to } => columns.booleans[*to].push(reader.boolean()?),
             Step::Int { to } => columns.ints[*to].push(reader.int()?),
             Step::Long { to } => columns.longs[*to].push(reader.long()?),
-            Step::LongOfInt { to } => columns.longs[*to].push(i64::from(reader.int()?)),
-            Step::LongOfMicros { to } => columns.longs[*to].push(reader.long()?.div_euclid(1_000)),
-            Step::LongOfDays { to } => columns.longs[*to].push(i64::from(reader.int()?) * 86_400_000),
-            Step::Float { to } => columns.floats[*to].push(f32::from_le_bytes(*reader.fixed()?)),
-            Step::FloatOfLong { to } => columns.floats[*to].push(reader.long()? as f32),
             Step::Double { to } => columns.doubles[*to].push(f64::from_le_bytes(*reader.fixed()?)),
             Step::TwoDoubles { first, second } => {
                 let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *reader.fixed::<16>()?;
                 columns.doubles[*first].push(f64::from_le_bytes([a, b, c, d, e, f, g, h]));
                 columns.doubles[*second].push(f64::from_le_bytes([i, j, k, l, m, n, o, p]));
             }
+            Step::Text { to } => columns.texts[*to].push(reader.text()?)?,
+            Step::SkipLengthPrefixed => drop(reader.bytes()?),
+            Step::SkipVarint => drop(reader.long()?),
+            Step::SkipFixed { bytes } => drop(reader.take(*bytes)?),
+            other => return other.run_apart(reader, columns),
+        }
+        Ok(reader)
+    }
+
+    #[inline(never)]
+    fn run_apart<'a>(&self, mut reader: Reader<'a>, columns: &mut Columns) -> Result<Reader<'a>, Fault> {
+        match self {
+            Step::Boolean { to } => columns.booleans[*to].push(reader.boolean()?),
+            Step::LongOfInt { to } => columns.longs[*to].push(i64::from(reader.int()?)),
+            Step::LongOfMicros { to } => columns.longs[*to].push(reader.long()?.div_euclid(1_000)),
+            Step::LongOfDays { to } => columns.longs[*to].push(i64::from(reader.int()?) * 86_400_000),
+            Step::Float { to } => columns.floats[*to].push(f32::from_le_bytes(*reader.fixed()?)),
+            Step::FloatOfLong { to } => columns.floats[*to].push(reader.long()? as f32),
             Step::DoubleOfFloat { to } => columns.doubles[*to].push(f64::from(f32::from_le_bytes(*reader.fixed()?))),
             Step::DoubleOfLong { to } => columns.doubles[*to].push(reader.long()? as f64),
-            Step::Text { to } => return columns.texts[*to].push(reader.text()?),
             Step::TextOfSymbol { to, symbols } => {
-                return columns.texts[*to].push(&symbols[reader.branch(symbols.len())?]);
+                columns.texts[*to].push(&symbols[reader.branch(symbols.len())?])?;
             }
-            Step::Nullable { null, on_null, value } => return run_nullable(*null, *on_null, value, reader, columns),
-            Step::Null { column } => return columns.push_null(*column),
-            Step::DefaultBoolean { to, value } => columns.booleans[*to].push(*value),
-            Step::DefaultInt { to, value } => columns.ints[*to].push(*value),
-            Step::DefaultLong { to, value } => columns.longs[*to].push(*value),
-            Step::DefaultFloat { to, value } => columns.floats[*to].push(*value),
-            Step::DefaultDouble { to, value } => columns.doubles[*to].push(*value),
-            Step::DefaultText { to, value } => return columns.texts[*to].push(value),
-            Step::SkipLengthPrefixed => return reader.bytes().map(drop),
-            Step::Skip(skips) => return Skip::run_all(skips, reader),
+            Step::Nullable { null, on_null, value } => {
+                if reader.branch(2)? != *null {
+                    return value.run(reader, columns);
+                }
+                match on_null {
+                    OnNull::Push { column } => columns.push_null(*column)?,
+                    OnNull::Refuse => return Err(Fault::UnexpectedNull),
+                }
+            }
+            Step::Null { column } => columns.push_null(*column)?,
+            Step::Default(default) => default.push(columns)?,
+            Step::SkipNested(skip) => skip.run(&mut reader)?,
+            other => return other.run(reader, columns),
         }
-        Ok(())
+        Ok(reader)
     }
 }
 
-#[inline(never)]
-fn run_nullable(
-    null: usize,
-    on_null: OnNull,
-    value: &Step,
-    reader: &mut Reader<'_>,
-    columns: &mut Columns,
-) -> Result<(), Fault> {
-    if reader.branch(2)? != null {
-        return value.run(reader, columns);
-    }
-    match on_null {
-        OnNull::Push { column } => columns.push_null(column),
-        OnNull::Refuse => Err(Fault::UnexpectedNull),
+impl Default {
+    fn push(&self, columns: &mut Columns) -> Result<(), Fault> {
+        match self {
+            Default::Boolean { to, value } => columns.booleans[*to].push(*value),
+            Default::Int { to, value } => columns.ints[*to].push(*value),
+            Default::Long { to, value } => columns.longs[*to].push(*value),
+            Default::Float { to, value } => columns.floats[*to].push(*value),
+            Default::Double { to, value } => columns.doubles[*to].push(*value),
+            Default::Text { to, value } => return columns.texts[*to].push(value),
+        }
+        Ok(())
     }
 }

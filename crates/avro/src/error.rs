@@ -76,11 +76,11 @@ pub enum SchemaError {
 
 /// A record that is not what its schema says. The columns are as they were before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("field {field:?}, before byte {byte}: {fault}")]
+#[error("field {field:?}, at byte {byte}: {fault}")]
 pub struct DecodeError {
     /// The field at which decoding stopped.
     pub field: String,
-    /// How many bytes of the record had been read (the five of the Confluent frame not counted).
+    /// Where its value starts in the record's Avro bytes (the five of the Confluent frame not counted).
     pub byte: usize,
     /// What is wrong there.
     pub fault: Fault,

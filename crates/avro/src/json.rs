@@ -19,7 +19,8 @@ pub fn to_json(schema: &Schema, avro: &[u8]) -> Result<Value, DecodeError> {
         fault,
     };
     for field in &schema.record.fields {
-        let value = value(&field.avro, &mut reader).map_err(|fault| error(&field.name, reader.left(), fault))?;
+        let left = reader.left();
+        let value = value(&field.avro, &mut reader).map_err(|fault| error(&field.name, left, fault))?;
         object.insert(field.name.clone(), value);
     }
     if reader.left() > 0 {

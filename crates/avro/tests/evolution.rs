@@ -1,0 +1,167 @@
+//! Writers and readers that disagree: other orders, types, defaults, nulls, and fields that nobody asked for.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType};
+use expect_test::expect;
+use hw_avro::{ColumnRequest, Columns, Decoder, Fault, Schema, to_json};
+use serde_json::json;
+
+const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+
+fn schema(fields: &str) -> Schema {
+    Schema::parse(&format!(r#"{{"type":"record","name":"r","fields":{fields}}}"#)).expect("valid")
+}
+
+fn decode(fields: &str, avro: &[u8], requests: &[ColumnRequest]) -> Vec<ArrayRef> {
+    let decoder = Decoder::compile(&schema(fields), requests).expect("compiles");
+    let mut columns = Columns::new(requests).expect("types");
+    decoder.decode(avro, &mut columns).expect("valid");
+    columns.finish()
+}
+
+fn refused(fields: &str, request: ColumnRequest) -> String {
+    Decoder::compile(&schema(fields), &[request])
+        .expect_err("cannot be compiled")
+        .to_string()
+}
+
+#[test]
+fn numbers_are_widened() {
+    let fields = r#"[{"name":"a","type":"int"},{"name":"b","type":"int"},{"name":"c","type":"long"},
+        {"name":"d","type":"float"},{"name":"e","type":"int"}]"#;
+    let requests = [
+        ColumnRequest::new("a", DataType::Int64, false),
+        ColumnRequest::new("b", DataType::Float32, false),
+        ColumnRequest::new("c", DataType::Float64, false),
+        ColumnRequest::new("d", DataType::Float64, false),
+        ColumnRequest::new("e", DataType::Float64, false),
+    ];
+    let arrays = decode(fields, &[3, 4, 5, 0, 0, 0x20, 0x40, 6], &requests);
+    assert_eq!(arrays[0].as_primitive::<Int64Type>().value(0), -2);
+    assert_eq!(arrays[1].as_primitive::<Float32Type>().value(0), 2.0);
+    assert_eq!(arrays[2].as_primitive::<Float64Type>().value(0), -3.0);
+    assert_eq!(arrays[3].as_primitive::<Float64Type>().value(0), 2.5);
+    assert_eq!(arrays[4].as_primitive::<Float64Type>().value(0), 3.0);
+}
+
+#[test]
+fn times_become_milliseconds_rounded_down() {
+    let fields = r#"[{"name":"a","type":{"type":"long","logicalType":"timestamp-millis"}},
+        {"name":"b","type":{"type":"long","logicalType":"timestamp-micros"}},
+        {"name":"c","type":{"type":"int","logicalType":"date"}},{"name":"d","type":"long"}]"#;
+    let requests = ["a", "b", "c", "d"].map(|name| ColumnRequest::new(name, TIME, false));
+    let arrays = decode(fields, &[2, 1, 4, 9], &requests);
+    let values: Vec<_> = arrays
+        .iter()
+        .map(|one| one.as_primitive::<TimestampMillisecondType>().value(0))
+        .collect();
+    assert_eq!(values, [1, -1, 172_800_000, -5]);
+}
+
+#[test]
+fn missing_fields_take_their_default_or_null() {
+    let with_default = |name: &str, data_type, default| ColumnRequest {
+        default: Some(default),
+        ..ColumnRequest::new(name, data_type, false)
+    };
+    let requests = [
+        ColumnRequest::new("absent", DataType::Utf8, true),
+        with_default("text", DataType::Utf8, json!("x")),
+        with_default("number", DataType::Float64, json!(1)),
+        with_default("flag", DataType::Boolean, json!(true)),
+        ColumnRequest::new("here", DataType::Int64, true),
+    ];
+    let arrays = decode(r#"[{"name":"here","type":"int"}]"#, &[2], &requests);
+    assert!(arrays[0].is_null(0));
+    assert_eq!(arrays[1].as_string::<i32>().value(0), "x");
+    assert_eq!(arrays[2].as_primitive::<Float64Type>().value(0), 1.0);
+    assert!(arrays[3].as_boolean().value(0));
+    assert_eq!(arrays[4].as_primitive::<Int64Type>().value(0), 1);
+    assert_eq!(arrays[4].null_count(), 0);
+}
+
+#[test]
+fn unions_with_null_on_either_side() {
+    let fields = r#"[{"name":"a","type":["null","string"]},{"name":"b","type":["long","null"]}]"#;
+    let requests = [
+        ColumnRequest::new("a", DataType::Utf8, true),
+        ColumnRequest::new("b", DataType::Int64, true),
+    ];
+    let decoder = Decoder::compile(&schema(fields), &requests).expect("compiles");
+    let mut columns = Columns::new(&requests).expect("types");
+    for avro in [&[0, 0, 2][..], &[2, 2, b'x', 2], &[0, 2], &[2, 2, b'y', 0, 4]] {
+        decoder.decode(avro, &mut columns).expect("valid");
+    }
+    // The null of the first column must go with the row.
+    assert_eq!(
+        decoder.decode(&[0, 4], &mut columns).expect_err("no such branch").fault,
+        Fault::Branch
+    );
+    decoder.decode(&[2, 0, 0, 6], &mut columns).expect("valid");
+    let arrays = columns.finish();
+    let texts: Vec<_> = arrays[0].as_string::<i32>().iter().collect();
+    assert_eq!(texts, [None, Some("x"), None, Some("y"), Some("")]);
+    let numbers: Vec<_> = arrays[1].as_primitive::<Int64Type>().iter().collect();
+    assert_eq!(numbers, [Some(1), None, None, Some(2), Some(3)]);
+    decoder.decode(&[2, 0, 0, 6], &mut columns).expect("valid");
+    assert_eq!(columns.finish()[0].null_count(), 0, "nulls do not outlive their batch");
+}
+
+#[test]
+fn a_null_for_a_column_that_may_not_be_null_is_an_error_of_the_record() {
+    let request = [ColumnRequest::new("a", DataType::Int64, false)];
+    let decoder = Decoder::compile(&schema(r#"[{"name":"a","type":["null","long"]}]"#), &request).expect("compiles");
+    let mut columns = Columns::new(&request).expect("types");
+    assert_eq!(
+        decoder.decode(&[0], &mut columns).expect_err("null").fault,
+        Fault::UnexpectedNull
+    );
+    decoder.decode(&[2, 2], &mut columns).expect("valid");
+    assert_eq!(columns.len(), 1);
+}
+
+#[test]
+fn nested_values_are_skipped() {
+    let fields = r#"[
+        {"name":"tags","type":{"type":"map","values":["null","int"]}},
+        {"name":"list","type":{"type":"array","items":{"type":"record","name":"n","fields":[
+            {"name":"x","type":"double"},{"name":"y","type":"string"}]}}},
+        {"name":"one","type":["null","n",{"type":"enum","name":"e","symbols":["A","B"]}]},
+        {"name":"hash","type":{"type":"fixed","name":"h","size":2}},
+        {"name":"last","type":"e"}]"#;
+    let avro = [
+        &[2, 2, b'k', 2, 8, 0][..],             // one entry, then the end
+        &[1, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], // a block of one item that says its nine bytes, then the end
+        &[2, 0, 0, 0, 0, 0, 0, 0, 0, 2, b'z'],  // second branch
+        &[7, 7, 2],
+    ]
+    .concat();
+    let arrays = decode(fields, &avro, &[ColumnRequest::new("last", DataType::Utf8, false)]);
+    assert_eq!(arrays[0].as_string::<i32>().value(0), "B");
+    let expected = json!({"tags": {"k": 4}, "list": [{"x": 0.0, "y": ""}], "one": {"x": 0.0, "y": "z"},
+        "hash": "\u{7}\u{7}", "last": "B"});
+    assert_eq!(to_json(&schema(fields), &avro).expect("valid"), expected);
+}
+
+#[test]
+fn what_cannot_be_compiled_says_why() {
+    expect![[r#"field "a" is Avro "string", which cannot be read as a column of type Int32"#]].assert_eq(&refused(
+        r#"[{"name":"a","type":"string"}]"#,
+        ColumnRequest::new("a", DataType::Int32, false),
+    ));
+    expect![[r#"field "a" is Avro "long", which cannot be read as a column of type Int32"#]].assert_eq(&refused(
+        r#"[{"name":"a","type":"long"}]"#,
+        ColumnRequest::new("a", DataType::Int32, false),
+    ));
+    expect![[r#"field "a" is Avro ["int","string"], which cannot be read as a column of type Int32"#]].assert_eq(
+        &refused(
+            r#"[{"name":"a","type":["int","string"]}]"#,
+            ColumnRequest::new("a", DataType::Int32, false),
+        ),
+    );
+    expect![[r#"record "r" has no field "b", and the column has no default and may not be null; fields are: a"#]]
+        .assert_eq(&refused(
+            r#"[{"name":"a","type":"long"}]"#,
+            ColumnRequest::new("b", DataType::Int32, false),
+        ));
+}
