@@ -13,7 +13,7 @@ use hw_log::{EngineGuard, Log, TopicOptions};
 
 use crate::metrics::TaskMetrics;
 use crate::progress::Resume;
-use crate::sink::{Output, SinkWriter, outside_value, value_schema};
+use crate::sink::{outside_value, value_schema};
 use crate::table::Table;
 use crate::table_reader::TableReader;
 use crate::task::Task;
@@ -266,8 +266,7 @@ fn make_tasks(
     let sink_partitions = log.topic(&sink.topic)?.options.partitions;
     let mut tasks = Vec::new();
     for (partition, range) in (0..).zip(log.ranges(&source.topic)?) {
-        let output = Output::Topic(Box::new(SinkWriter::new(sink, &schema, schema_id)?));
-        let mut task = Task::new(pipeline, job, tables, Box::new(Arc::clone(log)), output)?;
+        let mut task = Task::for_topic(pipeline, index, tables, Box::new(Arc::clone(log)), schema_id)?;
         let commit = commits
             .iter()
             .find(|commit| commit.topic == source.topic && commit.partition == partition);

@@ -14,7 +14,7 @@ use crate::EngineError;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// The Avro schema that a stream's or a table's values are written with: the shipped one of that record name if its fields
-/// are the columns', else one made from the columns. `skip` is a column that is no field of the value.
+/// are the columns' and take their nulls, else one made from the columns. `skip` is a column that is no field of the value.
 pub fn value_schema(
     record: &str,
     columns: &arrow::datatypes::Schema,
@@ -28,8 +28,14 @@ pub fn value_schema(
         .map_err(|error| hw_avro::SchemaError::Json(error.to_string()))?;
     if let Some(json) = shipped::by_record_name(record) {
         let schema = Schema::parse(json)?;
+        let fits = |field: &arrow::datatypes::Field| {
+            let nullable = |avro: &hw_avro::Type| matches!(avro, hw_avro::Type::Union(_));
+            schema
+                .field(field.name())
+                .is_some_and(|written| nullable(&written.avro) || !field.is_nullable())
+        };
         let same = schema.record.fields.len() == value.fields().len()
-            && value.fields().iter().all(|field| schema.field(field.name()).is_some())
+            && value.fields().iter().all(|field| fits(field))
             && Encoder::compile(&schema, &value).is_ok();
         if same {
             return Ok(schema);

@@ -24,7 +24,7 @@ use crate::keys::Keys;
 use crate::metrics::TaskMetrics;
 use crate::progress::{Mark, Progress, Resume};
 use crate::rows::RowMaker;
-use crate::sink::Output;
+use crate::sink::{Output, SinkWriter, outside_value, value_schema};
 use crate::table::Table;
 use crate::window::evaluated::{Evaluated, RowRef};
 use crate::window::keyed::{Keyed, Operator, Rules};
@@ -67,6 +67,29 @@ pub struct Task {
 }
 
 impl Task {
+    /// A task whose answers become record batches of the job's sink, written with [`crate::value_schema`] under the id
+    /// `schema_id`. `tables` as the pipeline numbers them.
+    ///
+    /// # Errors
+    /// When the job asks for something that the engine cannot do.
+    pub fn for_topic(
+        pipeline: &Pipeline,
+        job: usize,
+        tables: &[Arc<RwLock<Table>>],
+        schemas: Box<dyn Schemas>,
+        schema_id: u32,
+    ) -> Result<Task, EngineError> {
+        let job = &pipeline.jobs[job];
+        let sink = &pipeline.streams[job.sink];
+        let schema = value_schema(&sink.record, &sink.columns, outside_value(sink));
+        let schema = schema.map_err(|source| EngineError::Schema {
+            topic: sink.topic.clone(),
+            source,
+        })?;
+        let output = Output::Topic(Box::new(SinkWriter::new(sink, &schema, schema_id)?));
+        Task::new(pipeline, job, tables, schemas, output)
+    }
+
     pub(crate) fn new(
         pipeline: &Pipeline,
         job: &Job,
@@ -171,8 +194,11 @@ impl Task {
         !matches!(self.windowed, Windowed::None)
     }
 
-    /// Processes raw batches that follow one another; `next` is the offset behind the last.
-    pub(crate) fn process(&mut self, batches: &[hw_log::RawBatch], next: u64) -> Result<(), EngineError> {
+    /// Processes raw batches that follow one another; `next` is the offset behind the last. Their CRC is the log's to check.
+    ///
+    /// # Errors
+    /// When a batch is damaged or an expression fails on a row; a record that cannot be decoded is a dead letter.
+    pub fn process(&mut self, batches: &[hw_log::RawBatch], next: u64) -> Result<(), EngineError> {
         while self.position < next {
             let until = self.segment_end(next);
             self.process_segment(batches, until)?;
@@ -183,7 +209,10 @@ impl Task {
     }
 
     /// Moves the clock of an idle partition to `clock_ms`, before the record at the present position.
-    pub(crate) fn mark(&mut self, clock_ms: i64) -> Result<(), EngineError> {
+    ///
+    /// # Errors
+    /// When an expression fails on a row that this makes ready.
+    pub fn mark(&mut self, clock_ms: i64) -> Result<(), EngineError> {
         if self.clock.mark(clock_ms) {
             self.progress.marked(Mark {
                 offset: self.position,
@@ -219,11 +248,20 @@ impl Task {
         self.fingerprint
     }
 
+    /// Takes the batches that were written since the last call, for the job's sink.
+    pub fn take_batches(&mut self) -> Vec<Vec<u8>> {
+        match &mut self.output {
+            Output::Topic(writer) => writer.take(),
+            Output::Rows { .. } => Vec::new(),
+        }
+    }
+
     pub(crate) fn output(&mut self) -> &mut Output {
         &mut self.output
     }
 
-    pub(crate) fn take_dead_letters(&mut self) -> Vec<DeadLetter> {
+    /// Takes what could not be processed since the last call.
+    pub fn take_dead_letters(&mut self) -> Vec<DeadLetter> {
         std::mem::take(&mut self.dead_letters)
     }
 

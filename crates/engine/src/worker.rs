@@ -12,7 +12,6 @@ use hw_log::batch::{BatchBuilder, Compression};
 use hw_log::{Append, Commit, Log, Transaction};
 
 use crate::run::{End, TaskStatus};
-use crate::sink::Output;
 use crate::table_reader::TableReader;
 use crate::task::Task;
 use crate::{Clock, EngineError};
@@ -128,15 +127,13 @@ impl WorkerTask {
         for letter in self.task.take_dead_letters() {
             letter.push_to(dead, &self.topic, self.partition);
         }
-        if let Output::Topic(writer) = self.task.output() {
-            transaction
-                .appends
-                .extend(writer.take().into_iter().map(|batch| Append {
-                    topic: self.sink_topic.clone(),
-                    partition: self.sink_partition,
-                    batch,
-                }));
-        }
+        transaction
+            .appends
+            .extend(self.task.take_batches().into_iter().map(|batch| Append {
+                topic: self.sink_topic.clone(),
+                partition: self.sink_partition,
+                batch,
+            }));
         if self.task.is_replaying() || self.committed == Some(place) {
             return;
         }

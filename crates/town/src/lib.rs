@@ -36,6 +36,7 @@ mod person;
 mod places;
 mod reading;
 mod score;
+pub mod steady;
 mod town;
 mod truth;
 

@@ -1,0 +1,38 @@
+//! Benchmarks of HeartWatch on its own two pipelines and a steady load, for `heartwatch bench` and `cargo bench`.
+//!
+//! It measures and checks the number of findings; it prints nothing and promises nothing: timed tests fail on noisy machines.
+
+mod engine;
+mod load;
+
+pub use engine::{EngineBench, EngineMeasured, Form, measure_batch, measure_engine};
+pub use load::{Encoded, baselines, columns, user_id};
+
+/// Why a benchmark could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The shipped pipeline does not plan: a defect.
+    #[error("{0}")]
+    Plan(#[from] Box<hw_plan::Diagnostic>),
+    /// The engine failed.
+    #[error("{0}")]
+    Engine(#[from] hw_engine::EngineError),
+    /// DataFusion failed.
+    #[error("{0}")]
+    Batch(#[from] hw_batch::BatchError),
+    /// The log failed.
+    #[error("{0}")]
+    Log(#[from] hw_log::LogError),
+    /// A batch is damaged.
+    #[error("{0}")]
+    RecordBatch(#[from] hw_log::BatchError),
+    /// A schema does not fit.
+    #[error("{0}")]
+    Schema(#[from] hw_avro::SchemaError),
+    /// A value cannot be encoded.
+    #[error("{0}")]
+    Encode(#[from] hw_avro::EncodeError),
+    /// Columns do not fit.
+    #[error("{0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+}

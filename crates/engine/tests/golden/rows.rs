@@ -1,0 +1,68 @@
+//! Rows from JSON lines to columns and back, for comparing.
+//!
+//! Floats are rounded to 8 significant digits: sums of floats may differ in the last digits, integers may not.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::json::{LineDelimitedWriter, ReaderBuilder};
+use serde_json::Value;
+
+/// All rows of a file.
+pub(crate) fn read(path: &Path, schema: &SchemaRef) -> Vec<RecordBatch> {
+    let file = BufReader::new(File::open(path).expect("input"));
+    let reader = ReaderBuilder::new(schema.clone()).build(file).expect("reader");
+    reader
+        .collect::<Result<_, _>>()
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Sorted JSON lines with the names of `columns`, by position.
+pub(crate) fn to_json<'a>(batches: impl Iterator<Item = &'a RecordBatch>, columns: &SchemaRef) -> Vec<String> {
+    let mut bytes = Vec::new();
+    let mut writer = LineDelimitedWriter::new(&mut bytes);
+    for batch in batches {
+        let fields = columns.fields().iter().zip(batch.columns());
+        let fields: Vec<Field> = fields
+            .map(|(field, array)| Field::new(field.name(), array.data_type().clone(), true))
+            .collect();
+        let renamed = RecordBatch::try_new(Arc::new(Schema::new(fields)), batch.columns().to_vec());
+        writer.write(&renamed.expect("columns")).expect("json");
+    }
+    writer.finish().expect("json");
+    drop(writer);
+    let text = String::from_utf8(bytes).expect("text");
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| canonical(serde_json::from_str(line).expect("json")))
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// One row as text that is the same for the same row.
+pub(crate) fn canonical(row: Value) -> String {
+    let Value::Object(fields) = row else {
+        panic!("a row is an object: {row}")
+    };
+    let fields = fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name, rounded(value)));
+    // The map sorts by name.
+    serde_json::to_string(&fields.collect::<std::collections::BTreeMap<_, _>>()).expect("json")
+}
+
+fn rounded(value: Value) -> Value {
+    match value.as_f64() {
+        Some(float) if value.is_f64() => {
+            let short: f64 = format!("{float:.7e}").parse().expect("a number");
+            serde_json::json!(short)
+        }
+        _ => value,
+    }
+}
