@@ -20,7 +20,7 @@ impl Pipeline {
         writeln!(out, "flowchart LR")?;
         for (index, stream) in self.streams.iter().enumerate() {
             if self.jobs.iter().any(|job| job.source == index || job.sink == index) {
-                writeln!(out, "  stream{index}[({})]", label(&[stream.topic.clone()]))?;
+                writeln!(out, "  stream{index}[({})]", label(std::slice::from_ref(&stream.topic)))?;
             }
         }
         for (index, table) in self.tables.iter().enumerate() {

@@ -62,20 +62,24 @@ impl Pipeline {
             TimeSource::Value => "a field of the value",
         };
         let key = source.columns.field(source.key).name();
-        let timing = &source.timing;
-        let remember = match timing.remember_ms {
-            Some(_) => "",
-            None => " (window + lateness + 1 minute)",
-        };
-        let lines = [
+        let mut lines = vec![
             format!("topic {}, Avro record {}", source.topic, source.record),
             format!("key {key}, event time {time} ({read_from})"),
-            format!("lateness   {}", interval_text(timing.lateness_ms)),
-            format!("remember   {}{remember}", interval_text(job.remember_ms(self))),
-            format!("idle after {}", interval_text(timing.idle_after_ms)),
-            format!("max lead   {}", interval_text(timing.max_lead_ms)),
-            format!("max skew   {}", interval_text(timing.max_skew_ms)),
         ];
+        let timing = &source.timing;
+        // Without a window nothing waits and nothing is remembered.
+        if job.window.is_some() {
+            let default = if timing.remember_ms.is_none() {
+                " (window + lateness + 1 minute)"
+            } else {
+                ""
+            };
+            lines.push(format!("lateness   {}", interval_text(timing.lateness_ms)));
+            lines.push(format!("remember   {}{default}", interval_text(job.remember_ms(self))));
+            lines.push(format!("idle after {}", interval_text(timing.idle_after_ms)));
+        }
+        lines.push(format!("max lead   {}", interval_text(timing.max_lead_ms)));
+        lines.push(format!("max skew   {}", interval_text(timing.max_skew_ms)));
         write_list(out, "source", lines)?;
         self.write_checks(&source.checks, out)
     }
@@ -109,26 +113,27 @@ impl Pipeline {
         let key = source.columns.field(source.key).name();
         let (remember_ms, lateness_ms) = (job.remember_ms(self), source.timing.lateness_ms);
         let kept = match &job.window {
-            None => "its rows that wait to be ready".to_string(),
-            Some(window @ Window::Sliding(_)) => {
-                format!(
-                    "its rows of the last {}, and those that wait to be ready",
-                    interval_text(window.length_ms())
-                )
-            }
-            Some(Window::Tumbling(_)) => "its open windows, and its rows that wait to be ready".to_string(),
+            None => None,
+            Some(window @ Window::Sliding(_)) => Some(format!(
+                "its rows of the last {}, and those that wait to be ready",
+                interval_text(window.length_ms())
+            )),
+            Some(Window::Tumbling(_)) => Some("its open windows, and its rows that wait to be ready".to_string()),
         };
-        let mut lines = vec![
-            format!("for each {key}: {kept}"),
-            format!(
-                "a {key} is forgotten when it has been quiet for {}",
-                interval_text(remember_ms)
-            ),
-            format!(
-                "a restart reads again what came in the last {} of the clock, and 16 records more",
-                interval_text(2 * remember_ms + lateness_ms)
-            ),
-        ];
+        let mut lines = match kept {
+            None => vec!["none: each row is answered as it comes".to_string()],
+            Some(kept) => vec![
+                format!("for each {key}: {kept}"),
+                format!(
+                    "a {key} is forgotten when it has been quiet for {}",
+                    interval_text(remember_ms)
+                ),
+                format!(
+                    "a restart reads again what came in the last {} of the clock, and 16 records more",
+                    interval_text(2 * remember_ms + lateness_ms)
+                ),
+            ],
+        };
         for lookup in &job.lookups {
             lines.push(format!(
                 "the table {}, read to its end before the first answer",

@@ -27,7 +27,7 @@ pub(crate) fn aggregate_function(name: &str) -> Option<AggregateFunction> {
     })
 }
 
-/// An aggregate with its input in one of the three types that the engine computes on.
+/// An aggregate of the query over the branch's source columns.
 pub(crate) fn logical_aggregate(
     name: &str,
     args: &[Expr],
@@ -48,45 +48,49 @@ pub(crate) fn logical_aggregate(
     if reads(&arg, WINDOW) {
         return Err(two_windows());
     }
+    match function {
+        AggregateFunction::Count => count(arg, source),
+        function => computed(function, uncoerced(function, &arg, source), source),
+    }
+}
+
+/// A count needs no input but for the nulls that it leaves out: values of any type are counted as ones.
+fn count(arg: Expr, source: &DFSchema) -> Result<LogicalAggregate, Diagnostic> {
     let failed = |error| Diagnostic::from_datafusion(&error);
     let text = match &arg {
-        Expr::Literal(..) if function == AggregateFunction::Count => "count(*)".to_string(),
-        arg => format!("{function}({})", readable(without_cast(arg))),
+        Expr::Literal(..) => "count(*)".to_string(),
+        arg => format!("count({})", readable(without_cast(arg))),
     };
-    if function == AggregateFunction::Count {
-        let nullable = arg.nullable(source).map_err(failed)?;
-        let ones = when(is_null(arg), lit(ScalarValue::Int64(None)))
-            .otherwise(lit(1i64))
-            .map_err(failed)?;
-        let input = nullable.then_some(ones);
-        let (data_type, name) = (DataType::Int64, text.clone());
-        return Ok(LogicalAggregate {
-            function,
-            input,
-            nullable,
-            data_type,
-            text,
-            name,
-        });
-    }
-    let arg = uncoerced(function, &arg, source);
+    let nullable = arg.nullable(source).map_err(failed)?;
+    let ones = when(is_null(arg), lit(ScalarValue::Int64(None)))
+        .otherwise(lit(1i64))
+        .map_err(failed)?;
+    Ok(LogicalAggregate {
+        function: AggregateFunction::Count,
+        input: nullable.then_some(ones),
+        nullable,
+        data_type: DataType::Int64,
+        name: text.clone(),
+        text,
+    })
+}
+
+/// Every aggregate but count, over numbers or times.
+fn computed(function: AggregateFunction, arg: &Expr, source: &DFSchema) -> Result<LogicalAggregate, Diagnostic> {
+    let failed = |error| Diagnostic::from_datafusion(&error);
+    let text = format!("{function}({})", readable(without_cast(arg)));
     let (own, nullable) = (
         arg.get_type(source).map_err(failed)?,
         arg.nullable(source).map_err(failed)?,
     );
-    let integer = matches!(
-        own,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64
-    );
-    let real = matches!(own, DataType::Float32 | DataType::Float64);
     let ordered = matches!(function, AggregateFunction::Min | AggregateFunction::Max);
-    let input_type = match own {
-        _ if integer => DataType::Int64,
-        _ if real => DataType::Float64,
-        DataType::Timestamp(TimeUnit::Millisecond, None) if ordered => EVENT_TIME,
+    let input_type = match &own {
+        own if own.is_signed_integer() => DataType::Int64,
+        DataType::Float32 | DataType::Float64 => DataType::Float64,
+        own if ordered && *own == EVENT_TIME => EVENT_TIME,
         other => {
             let kinds = if ordered { "numbers and times" } else { "numbers" };
-            return Err(Diagnostic::new(format!("{text} is of type {}", type_text(&other)))
+            return Err(Diagnostic::new(format!("{text} is of type {}", type_text(other)))
                 .hint(format!("{function} over a window takes {kinds}")));
         }
     };

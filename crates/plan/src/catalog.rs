@@ -84,6 +84,7 @@ pub(crate) fn declare(
             return Err(here(Diagnostic::new(format!("{name} is declared twice"))));
         }
         refuse_clauses(create).map_err(here)?;
+        refuse_topic(&create.locations[0], &catalog).map_err(here)?;
         let mut options = Options::read(places, create, &name, parameters)?;
         let mut columns = columns(create).map_err(here)?;
         let key = options.column("key", None, &columns)?;
@@ -133,7 +134,7 @@ fn refuse_clauses(create: &CreateExternalTable) -> Result<(), Diagnostic> {
                 .hint("write STORED AS AVRO"),
         );
     }
-    if create.locations.len() != 1 || create.locations[0].is_empty() {
+    if create.locations.len() != 1 {
         return Err(Diagnostic::new("a stream or table is one topic").hint("write LOCATION 'topic'"));
     }
     let clauses = [
@@ -145,6 +146,22 @@ fn refuse_clauses(create: &CreateExternalTable) -> Result<(), Diagnostic> {
     ];
     match clauses.iter().find(|(_, present)| *present) {
         Some((clause, _)) => Err(Diagnostic::new(format!("{clause} has no meaning for a topic")).hint("leave it out")),
+        None => Ok(()),
+    }
+}
+
+/// Kafka's rules for names of topics; and one topic has one declaration, so that no circle is hidden.
+fn refuse_topic(topic: &str, catalog: &Catalog) -> Result<(), Diagnostic> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if topic.is_empty() || topic.len() > 249 || topic == "." || topic == ".." || !topic.chars().all(plain) {
+        return Err(Diagnostic::new(format!("'{topic}' is no name of a topic"))
+            .hint("write LOCATION 'topic' with letters, digits, '.', '_' and '-', at most 249 of them"));
+    }
+    let streams = catalog.streams.iter().map(|stream| (&stream.name, &stream.topic));
+    let mut all = streams.chain(catalog.tables.iter().map(|table| (&table.name, &table.topic)));
+    match all.find(|(_, other)| *other == topic) {
+        Some((name, _)) => Err(Diagnostic::new(format!("the topic {topic} is that of {name} already"))
+            .hint(format!("use {name}, or another topic"))),
         None => Ok(()),
     }
 }

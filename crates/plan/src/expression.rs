@@ -4,13 +4,15 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, Volatility};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{CaseExpr, IsNotNullExpr, IsNullExpr};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use crate::Diagnostic;
 
@@ -77,4 +79,24 @@ pub(crate) fn cost(expr: &Expr) -> u32 {
         Ok(TreeNodeRecursion::Continue)
     });
     total
+}
+
+/// Whether an expression may be null because of what it reads. A function of values that are not null is taken for not
+/// null, `nullif` excepted: DataFusion does not know it of most functions, and to refuse `round(x)` would help nobody.
+pub(crate) fn may_be_null(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> bool {
+    if expr.is::<IsNullExpr>() || expr.is::<IsNotNullExpr>() {
+        return false;
+    }
+    if expr.children().is_empty() {
+        return expr.nullable(schema).unwrap_or(true);
+    }
+    if expr.is::<CaseExpr>() {
+        // DataFusion sees that `CASE WHEN x IS NOT NULL THEN x ELSE 0 END` is not null, which `coalesce` becomes.
+        let calls = expr.exists(|node| Ok(node.is::<ScalarFunctionExpr>())).unwrap_or(true);
+        return !calls && expr.nullable(schema).unwrap_or(true);
+    }
+    let nullif = expr
+        .downcast_ref::<ScalarFunctionExpr>()
+        .is_some_and(|function| function.name() == "nullif");
+    nullif || expr.children().into_iter().any(|child| may_be_null(child, schema))
 }

@@ -11,12 +11,12 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, cast, lit};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::tokenizer::Location;
-use hw_graph::{Aggregate, Frame, Input, Job, Sliding, Stream, Tumbling, Window, type_text};
+use hw_graph::{Aggregate, Frame, Input, Job, Sliding, Stream, Tumbling, Window, expression_text, type_text};
 
 use crate::Diagnostic;
 use crate::branch::{Branch, LogicalAggregate, LogicalWindow};
 use crate::catalog::Catalog;
-use crate::expression::{cost, physical, refuse_changing, simplified};
+use crate::expression::{cost, may_be_null, physical, refuse_changing, simplified};
 
 /// A column of the query's own.
 #[derive(Debug, Clone)]
@@ -114,7 +114,11 @@ fn projection(
         } else {
             cast(column.clone(), field.data_type().clone())
         };
-        projection.push(physical(&simplified(&column, schema, state)?, schema, state)?);
+        let expr = physical(&simplified(&column, schema, state)?, schema, state)?;
+        if !field.is_nullable() && may_be_null(&expr, schema.as_arrow()) {
+            return Err(null_in_required(&expression_text(expr.as_ref()), field, sink).at(item.place));
+        }
+        projection.push(expr);
     }
     Ok(projection)
 }
@@ -139,6 +143,13 @@ fn no_fit(name: &str, own: &DataType, field: &Field, sink: &Stream) -> Diagnosti
     ))
     .detail("Columns are written by position.")
     .hint("select the columns in the sink's order, or write CAST(… AS …)")
+}
+
+fn null_in_required(text: &str, field: &Field, sink: &Stream) -> Diagnostic {
+    let (column, sink) = (field.name(), &sink.name);
+    Diagnostic::new(format!("{text} may be null, but the column {column} of {sink} may not"))
+        .detail("Null may be: a column without NOT NULL, a table's column behind a LEFT JOIN, the standard deviation of one value.")
+        .hint(format!("write coalesce({text}, …), or declare {column} without NOT NULL (a key and a time are never null)"))
 }
 
 fn physical_window(window: &LogicalWindow, source: &DFSchema, state: &SessionState) -> Result<Window, Diagnostic> {

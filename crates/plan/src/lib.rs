@@ -29,12 +29,13 @@ mod session;
 mod windows;
 
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, Query as SqlQuery, SelectItem, SetExpr, Spanned, Statement as SqlStatement,
 };
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
-use hw_graph::{Job, Pipeline};
+use hw_graph::{Job, Pipeline, Stream};
 
 pub use diagnostic::Diagnostic;
 pub use haversine::{EARTH_RADIUS_METRES, haversine_metres};
@@ -111,26 +112,34 @@ fn jobs_of(
     let sink = sink_of(insert, catalog)?;
     refuse::check(&insert.query, catalog, state, places)?;
     let plan = Declared { state, catalog }.plan(&insert.query, places)?;
-    let items = items_of(&insert.query);
-    let declared = catalog.streams[sink].columns.fields();
-    let columns: Vec<Selected> = (plan.schema().fields().iter().enumerate())
-        .map(|(index, field)| match (items.get(index), declared.get(index)) {
-            // A computed column without a name of its own is called as the sink calls it.
-            (Some(Item { place, named: false }), Some(declared)) => Selected {
-                name: declared.name().clone(),
-                place: *place,
-            },
-            (item, _) => Selected {
-                name: field.name().clone(),
-                place: item.and_then(|item| item.place),
-            },
-        })
-        .collect();
+    let columns = columns_of(&insert.query, &plan, &catalog.streams[sink]);
     let branches = normalise::branches(&plan, catalog)?;
     branches
         .iter()
         .map(|branch| job::job(branch, &columns, sink, catalog, state))
         .collect()
+}
+
+/// The query's columns as live and batch name them: as the query does, or, where it computes a column without naming it
+/// or names two alike, as the sink does.
+fn columns_of(query: &SqlQuery, plan: &LogicalPlan, sink: &Stream) -> Vec<Selected> {
+    let items = items_of(query);
+    let declared = sink.columns.fields();
+    let mut columns: Vec<Selected> = Vec::new();
+    for (index, field) in plan.schema().fields().iter().enumerate() {
+        let item = items.get(index);
+        let taken = columns.iter().any(|column| column.name == *field.name());
+        let own = item.is_none_or(|item| item.named) && !taken;
+        let name = match declared.get(index) {
+            Some(declared) if !own => declared.name(),
+            _ => field.name(),
+        };
+        columns.push(Selected {
+            name: name.clone(),
+            place: item.and_then(|item| item.place),
+        });
+    }
+    columns
 }
 
 /// A column of a query in the syntax tree.

@@ -39,59 +39,26 @@ pub(crate) fn branches(plan: &LogicalPlan, catalog: &Catalog) -> Result<Vec<Bran
     }
 }
 
+/// Reads a plan from its leaves upwards.
 fn relation(plan: &LogicalPlan, catalog: &Catalog) -> Result<Relation, Diagnostic> {
     match plan {
-        LogicalPlan::TableScan(scan) => match catalog.find(scan.table_name.table()) {
-            Some(Origin::Stream(index)) => Ok(Relation::Branches(vec![Branch::of_stream(
-                index,
-                &catalog.streams[index],
-            )])),
-            Some(Origin::Table(index)) => {
-                let table = &catalog.tables[index];
-                let columns = table
-                    .columns
-                    .fields()
-                    .iter()
-                    .map(|field| lookup_column(&table.name, field.name()))
-                    .collect();
-                Ok(Relation::Table(TableSide {
-                    table: index,
-                    filters: Vec::new(),
-                    columns,
-                }))
-            }
-            None => Err(Diagnostic::new(format!(
-                "there is no stream or table {}",
-                scan.table_name
-            ))),
-        },
+        LogicalPlan::TableScan(scan) => scanned(scan.table_name.table(), catalog),
+        // Columns are found by their place in a node's schema, so a name alone changes nothing.
         LogicalPlan::SubqueryAlias(alias) => relation(&alias.input, catalog),
         LogicalPlan::Projection(projection) => {
             let schema = projection.input.schema();
             match relation(&projection.input, catalog)? {
-                Relation::Branches(branches) => each(branches, |branch| project(branch, &projection.expr, schema)),
+                Relation::Branches(branches) => each(branches, |mut branch| {
+                    branch.columns = bind_all(&projection.expr, schema, &branch.columns)?;
+                    Ok(branch)
+                }),
                 Relation::Table(mut side) => {
                     side.columns = bind_all(&projection.expr, schema, &side.columns)?;
                     Ok(Relation::Table(side))
                 }
             }
         }
-        LogicalPlan::Filter(filter) => {
-            let schema = filter.input.schema();
-            match relation(&filter.input, catalog)? {
-                Relation::Branches(branches) => each(branches, |mut branch| {
-                    for conjunct in split_conjunction_owned(bind(&filter.predicate, schema, &branch.columns)?) {
-                        branch.filter(conjunct);
-                    }
-                    Ok(branch)
-                }),
-                Relation::Table(mut side) => {
-                    side.filters
-                        .extend(split_conjunction_owned(bind(&filter.predicate, schema, &side.columns)?));
-                    Ok(Relation::Table(side))
-                }
-            }
-        }
+        LogicalPlan::Filter(filter) => filtered(&filter.predicate, &filter.input, catalog),
         LogicalPlan::Join(join) => {
             let (left, right) = (relation(&join.left, catalog)?, relation(&join.right, catalog)?);
             joined(join, left, right, catalog)
@@ -112,6 +79,45 @@ fn relation(plan: &LogicalPlan, catalog: &Catalog) -> Result<Relation, Diagnosti
             Ok(Relation::Branches(vec![windows::tumbling(branch, aggregate, catalog)?]))
         }
         other => Err(no_node(other)),
+    }
+}
+
+/// A stream or table as it is declared.
+fn scanned(name: &str, catalog: &Catalog) -> Result<Relation, Diagnostic> {
+    match catalog.find(name) {
+        Some(Origin::Stream(index)) => Ok(Relation::Branches(vec![Branch::of_stream(
+            index,
+            &catalog.streams[index],
+        )])),
+        Some(Origin::Table(index)) => {
+            let table = &catalog.tables[index];
+            let fields = table.columns.fields().iter();
+            let columns = fields.map(|field| lookup_column(&table.name, field.name())).collect();
+            Ok(Relation::Table(TableSide {
+                table: index,
+                filters: Vec::new(),
+                columns,
+            }))
+        }
+        None => Err(Diagnostic::new(format!("there is no stream or table {name}"))),
+    }
+}
+
+/// A filter, split into the conjuncts that may go different ways.
+fn filtered(predicate: &Expr, input: &LogicalPlan, catalog: &Catalog) -> Result<Relation, Diagnostic> {
+    let schema = input.schema();
+    match relation(input, catalog)? {
+        Relation::Branches(branches) => each(branches, |mut branch| {
+            for conjunct in split_conjunction_owned(bind(predicate, schema, &branch.columns)?) {
+                branch.filter(conjunct);
+            }
+            Ok(branch)
+        }),
+        Relation::Table(mut side) => {
+            side.filters
+                .extend(split_conjunction_owned(bind(predicate, schema, &side.columns)?));
+            Ok(Relation::Table(side))
+        }
     }
 }
 
@@ -143,11 +149,6 @@ fn each(
 
 fn bind_all(exprs: &[Expr], schema: &DFSchema, columns: &[Expr]) -> Result<Vec<Expr>, Diagnostic> {
     exprs.iter().map(|expr| bind(expr, schema, columns)).collect()
-}
-
-fn project(mut branch: Branch, exprs: &[Expr], schema: &DFSchema) -> Result<Branch, Diagnostic> {
-    branch.columns = bind_all(exprs, schema, &branch.columns)?;
-    Ok(branch)
 }
 
 /// The one branch that a stateful operator may have.

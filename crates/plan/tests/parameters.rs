@@ -89,16 +89,16 @@ fn values_of_another_kind() {
     refused(
         &[("least", "1 + 1")],
         expect![[r#"
-        error: '1 + 1' is no value for the parameter least
-        hint: it takes a number, as its default (-2.5) is
-    "#]],
+            error: '1 + 1' is no value for the parameter least
+            hint: it takes a number, as its default -2.5 is
+        "#]],
     );
     refused(
         &[("least", "NaN")],
         expect![[r#"
-        error: 'NaN' is no value for the parameter least
-        hint: it takes a number, as its default (-2.5) is
-    "#]],
+            error: 'NaN' is no value for the parameter least
+            hint: it takes a number, as its default -2.5 is
+        "#]],
     );
     refused(
         &[("worn", "perhaps")],
@@ -110,9 +110,9 @@ fn values_of_another_kind() {
     refused(
         &[("windows", "10 s")],
         expect![[r#"
-        error: there is no parameter windows
-        hint: the file declares window = INTERVAL '1 minute', least = (-2.5), prefix = 'it''s', worn = true
-    "#]],
+            error: there is no parameter windows
+            hint: the file declares window = INTERVAL '1 minute', least = -2.5, prefix = 'it''s', worn = true
+        "#]],
     );
 }
 

@@ -253,10 +253,15 @@ fn storage() {
         "#]],
     );
     refused_file(
-        "CREATE EXTERNAL TABLE s.a (user_id VARCHAR) STORED AS AVRO LOCATION 'a' OPTIONS ('key' 'user_id')",
+        "CREATE EXTERNAL TABLE s.a (user_id VARCHAR) STORED AS AVRO LOCATION 'a' OPTIONS ('key' 'user_id');\nINSERT INTO a SELECT * FROM a",
         expect![[r#"
-            error: the file has no INSERT INTO, so there is nothing to run
-            hint: write INSERT INTO sink SELECT … after the declarations
+            error: s.a has several parts
+             --> line 1, column 23
+              |
+            1 | CREATE EXTERNAL TABLE s.a (user_id VARCHAR) STORED AS AVRO LOCATION 'a' OPTIONS ('key' 'user_id');
+              |                       ^
+            A file's streams and tables have no schema or catalog.
+            hint: write a name in one part
         "#]],
     );
     refused_file(
@@ -267,6 +272,32 @@ fn storage() {
               |
             4 | CREATE UNBOUNDED EXTERNAL TABLE a (user_id VARCHAR, time TIMESTAMP(3))
               |                                 ^
+        "#]],
+    );
+}
+
+#[test]
+fn topics() {
+    refused_file(
+        "CREATE UNBOUNDED EXTERNAL TABLE a (user_id VARCHAR, time TIMESTAMP(3))\nSTORED AS AVRO LOCATION 'a/b'\nOPTIONS ('key' 'user_id');\nINSERT INTO a SELECT * FROM a",
+        expect![[r#"
+            error: 'a/b' is no name of a topic
+             --> line 1, column 33
+              |
+            1 | CREATE UNBOUNDED EXTERNAL TABLE a (user_id VARCHAR, time TIMESTAMP(3))
+              |                                 ^
+            hint: write LOCATION 'topic' with letters, digits, '.', '_' and '-', at most 249 of them
+        "#]],
+    );
+    refused_file(
+        "CREATE UNBOUNDED EXTERNAL TABLE a (user_id VARCHAR, time TIMESTAMP(3))\nSTORED AS AVRO LOCATION 't'\nOPTIONS ('key' 'user_id');\nCREATE EXTERNAL TABLE b (user_id VARCHAR)\nSTORED AS AVRO LOCATION 't'\nOPTIONS ('key' 'user_id');\nINSERT INTO a SELECT * FROM a",
+        expect![[r#"
+            error: the topic t is that of a already
+             --> line 4, column 23
+              |
+            4 | CREATE EXTERNAL TABLE b (user_id VARCHAR)
+              |                       ^
+            hint: use a, or another topic
         "#]],
     );
 }

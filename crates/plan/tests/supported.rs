@@ -264,3 +264,17 @@ fn jobs_in_a_row() {
         "#]],
     );
 }
+
+#[test]
+fn functions_and_guards_into_required_columns() {
+    accepted(
+        "INSERT INTO watches SELECT user_id, date_trunc('second', time), coalesce(zipcode, round(latitude)), true FROM readings",
+        expect![[r#"
+            job 1: readings -> watches
+            select   user_id
+                     date_trunc('second', time) AS time
+                     CAST(CASE WHEN CAST(zipcode AS DOUBLE) IS NOT NULL THEN CAST(zipcode AS DOUBLE) ELSE round(latitude) END AS INT) AS heart_rate
+                     true AS worn
+        "#]],
+    );
+}
