@@ -18,6 +18,23 @@ fn main() {
             Err(e) => println!("{name}: {e}"),
         }
     };
+    if arg == "log" {
+        let d = std::path::PathBuf::from("/tmp/hwbenchlog");
+        let _ = std::fs::remove_dir_all(&d);
+        println!(
+            "{:?}",
+            measure_log(
+                &LogBench {
+                    users: 20_000,
+                    readings: 4_000_000,
+                    partitions: 2,
+                    commit_interval: std::time::Duration::from_millis(100)
+                },
+                &d
+            )
+        );
+        return;
+    }
     let load = Steady {
         users: 20_000,
         order: Order::Same,

@@ -3,9 +3,11 @@
 //! It measures and checks the number of findings; it prints nothing and promises nothing: timed tests fail on noisy machines.
 
 mod engine;
+mod folder;
 mod load;
 
 pub use engine::{EngineBench, EngineMeasured, Form, measure_batch, measure_engine};
+pub use folder::{LogBench, LogMeasured, measure_log};
 pub use load::{Encoded, baselines, columns, user_id};
 
 /// Why a benchmark could not run.
