@@ -90,12 +90,10 @@ impl RowMaker {
             let holds = check.test(len, |column| fetch(&rows.columns, column))?;
             self.note_invalid(&holds, text, &mut valid, &mut invalid);
         }
-        let numbers = intern(block, keys, valid.as_ref(), &mut invalid);
-        let stands: BooleanArray = numbers.iter().map(|number| Some(number.is_some())).collect();
-        if stands.has_false() {
-            rows = keep(rows, &stands)?;
+        let (numbers, stands) = intern(block, keys, valid, &mut invalid);
+        if let Some(stands) = stands {
+            rows = keep(rows, &BooleanArray::from(stands))?;
         }
-        let numbers: Vec<u32> = numbers.into_iter().flatten().collect();
         let chunk = self.finish(rows, numbers)?;
         Ok((chunk, invalid))
     }
@@ -168,26 +166,35 @@ impl RowMaker {
     }
 }
 
+/// The numbers of the keys of valid rows; which rows stand, unless all do.
 fn intern(
     block: &KeyBlock,
     keys: &mut Keys,
-    valid: Option<&BooleanBuffer>,
+    mut valid: Option<BooleanBuffer>,
     invalid: &mut Vec<(usize, Reason)>,
-) -> Vec<Option<u32>> {
+) -> (Vec<u32>, Option<BooleanBuffer>) {
     let mut numbers = Vec::with_capacity(block.len());
+    let mut no_text = Vec::new();
     for row in 0..block.len() {
         keys.prefetch(block, row + AHEAD);
-        if valid.is_some_and(|valid| !valid.value(row)) {
-            numbers.push(None);
+        if valid.as_ref().is_some_and(|valid| !valid.value(row)) {
             continue;
         }
-        let number = keys.intern(block, row);
-        if number.is_none() {
-            invalid.push((row, Reason::Key("it is not UTF-8 text")));
+        match keys.intern(block, row) {
+            Some(number) => numbers.push(number),
+            None => no_text.push(row),
         }
-        numbers.push(number);
     }
-    numbers
+    if !no_text.is_empty() {
+        let stands = |row| valid.as_ref().is_none_or(|valid| valid.value(row)) && !no_text.contains(&row);
+        valid = Some((0..block.len()).map(stands).collect());
+        invalid.extend(
+            no_text
+                .into_iter()
+                .map(|row| (row, Reason::Key("it is not UTF-8 text"))),
+        );
+    }
+    (numbers, valid)
 }
 
 fn key_text(block: &KeyBlock, keys: &Keys) -> ArrayRef {

@@ -19,6 +19,8 @@ pub(crate) const SUMMARY_ROWS: usize = 32;
 
 const SCALE: f64 = 1e7;
 
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
+
 /// Which statistics a job asks of an input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -347,7 +349,8 @@ impl Column {
 /// `value` as a multiple of 1e-7, if that gives the same bits back.
 #[inline]
 fn scale(value: f64) -> Option<i32> {
-    let scaled = (value * SCALE).round_ties_even() as i32;
+    // Adding and taking away 1.5 x 2^52 rounds to an integer without a call; what is too large fails the check below.
+    let scaled = ((value * SCALE + ROUNDER) - ROUNDER) as i32;
     (unscale(i64::from(scaled)).to_bits() == value.to_bits()).then_some(scaled)
 }
 

@@ -16,4 +16,5 @@ mod queue;
 mod rings;
 pub(crate) mod sliding;
 mod state;
+mod store;
 pub(crate) mod tumbling;

@@ -13,26 +13,27 @@ use std::ops::Range;
 
 use arrow::datatypes::DataType;
 
-use super::blocks::{Blocks, LONG_ROWS};
-use super::column::{Column, SUMMARY_ROWS, Stats, Wanted};
+use super::column::{Column, Stats, Wanted};
 use super::inputs::InputValues;
+use super::store::{Store, Times};
 
 /// Where a key's rows lie.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C, packed(4))]
 pub(crate) struct Ring {
-    at: u32,
-    front: u32,
-    len: u32,
+    pub(super) at: u32,
+    pub(super) front: u32,
+    pub(super) len: u32,
     /// A lower bound of the arrivals, after `base_ms`; saturates.
     arrival_low: i32,
-    base_ms: i64,
-    class: u8,
-    home: Home,
+    pub(super) base_ms: i64,
+    pub(super) class: u8,
+    pub(super) home: Home,
 }
 
+/// Which store a ring lies in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Home {
+pub(crate) enum Home {
     #[default]
     Nowhere,
     Narrow,
@@ -71,21 +72,6 @@ pub(crate) struct NewRow<'a> {
     pub(crate) inputs: &'a [InputValues],
     /// The row within the inputs.
     pub(crate) row: usize,
-}
-
-#[derive(Debug)]
-enum Times {
-    Narrow { after_base: Vec<u32>, lags: Vec<i16> },
-    Wide { times: Vec<i64>, arrivals: Vec<i64> },
-}
-
-#[derive(Debug)]
-struct Store {
-    blocks: Blocks,
-    times: Times,
-    columns: Vec<Column>,
-    /// By column, then by place / `SUMMARY_ROWS`; filled only for long rings.
-    summaries: Vec<Vec<Stats>>,
 }
 
 /// What a store keeps of one input.
@@ -304,223 +290,5 @@ impl Rings {
         self.narrow.blocks.give_back(ring.at, ring.class);
         *ring = wide;
         self.wide.summarise(ring, 0);
-    }
-}
-
-impl Store {
-    fn new(times: Times, columns: Vec<Column>) -> Store {
-        let summaries = columns.iter().map(|_| Vec::new()).collect();
-        Store {
-            blocks: Blocks::new(),
-            times,
-            columns,
-            summaries,
-        }
-    }
-
-    #[inline]
-    fn place(&self, ring: &Ring, index: usize) -> usize {
-        let capacity = self.blocks.capacity(ring.class);
-        let within = ring.front as usize + index;
-        ring.at as usize + if within >= capacity { within - capacity } else { within }
-    }
-
-    #[inline]
-    fn time_ms(&self, ring: &Ring, place: usize) -> i64 {
-        match &self.times {
-            Times::Narrow { after_base, .. } => ring.base_ms + i64::from(after_base[place]),
-            Times::Wide { times, .. } => times[place],
-        }
-    }
-
-    #[inline]
-    fn arrival_ms(&self, ring: &Ring, place: usize) -> i64 {
-        match &self.times {
-            Times::Narrow { lags, .. } => self.time_ms(ring, place) + i64::from(lags[place]),
-            Times::Wide { arrivals, .. } => arrivals[place],
-        }
-    }
-
-    #[inline]
-    fn set_times(&mut self, ring: &Ring, place: usize, time_ms: i64, arrival_ms: i64) -> bool {
-        match &mut self.times {
-            Times::Narrow { after_base, lags } => {
-                let Some(Ok(after)) = time_ms.checked_sub(ring.base_ms).map(u32::try_from) else {
-                    return false;
-                };
-                let Some(Ok(lag)) = arrival_ms.checked_sub(time_ms).map(i16::try_from) else {
-                    return false;
-                };
-                after_base[place] = after;
-                lags[place] = lag;
-            }
-            Times::Wide { times, arrivals } => {
-                times[place] = time_ms;
-                arrivals[place] = arrival_ms;
-            }
-        }
-        true
-    }
-
-    /// Writes behind the last row; `false` when something does not fit.
-    #[inline]
-    fn write(&mut self, ring: &Ring, row: NewRow<'_>) -> bool {
-        let place = self.place(ring, ring.len());
-        self.set_times(ring, place, row.time_ms, row.arrival_ms)
-            && self
-                .columns
-                .iter_mut()
-                .zip(row.inputs)
-                .all(|(column, input)| column.set(place, input, row.row))
-    }
-
-    /// Moves the last row to where its time belongs; gives its index.
-    #[inline]
-    fn settle(&mut self, ring: &Ring) -> usize {
-        let last = ring.len() - 1;
-        let time_ms = self.time_ms(ring, self.place(ring, last));
-        if last == 0 || self.time_ms(ring, self.place(ring, last - 1)) <= time_ms {
-            if self.blocks.capacity(ring.class) >= LONG_ROWS {
-                self.summarise_behind(self.place(ring, last));
-            }
-            return last;
-        }
-        self.settle_older(ring, last, time_ms)
-    }
-
-    #[cold]
-    fn settle_older(&mut self, ring: &Ring, last: usize, time_ms: i64) -> usize {
-        let mut index = last;
-        while index > 0 && self.time_ms(ring, self.place(ring, index - 1)) > time_ms {
-            self.swap_rows(self.place(ring, index), self.place(ring, index - 1));
-            index -= 1;
-        }
-        self.summarise(ring, index);
-        index
-    }
-
-    /// Swaps through a spare place behind all blocks.
-    fn swap_rows(&mut self, one: usize, other: usize) {
-        let spare = self.blocks.end();
-        self.resize(spare + 1);
-        self.move_row(spare, one);
-        self.move_row(one, other);
-        self.move_row(other, spare);
-    }
-
-    fn move_row(&mut self, to: usize, from: usize) {
-        match &mut self.times {
-            Times::Narrow { after_base, lags } => {
-                after_base[to] = after_base[from];
-                lags[to] = lags[from];
-            }
-            Times::Wide { times, arrivals } => {
-                times[to] = times[from];
-                arrivals[to] = arrivals[from];
-            }
-        }
-        self.columns.iter_mut().for_each(|column| column.move_row(to, from));
-    }
-
-    /// Gives the ring a block with room for one more row, and for as many as its past makes likely.
-    #[cold]
-    fn grow(&mut self, ring: &mut Ring, home: Home, span_ms: i64, time_ms: i64) {
-        let rows = ring.len();
-        let likely = if rows < 2 {
-            2
-        } else {
-            let passed_ms = time_ms.saturating_sub(self.time_ms(ring, self.place(ring, 0))).max(1);
-            let fill = span_ms.saturating_mul(rows as i64) / passed_ms;
-            (fill.clamp(0, 8 * rows as i64) as usize + 1).max(rows + 1)
-        };
-        let mut grown = *ring;
-        grown.home = home;
-        grown.class = self.blocks.class_for(likely.max(rows + 1));
-        grown.at = self.blocks.take(grown.class);
-        grown.front = 0;
-        self.make_room();
-        for index in 0..rows {
-            self.move_row(grown.at as usize + index, self.place(ring, index));
-        }
-        if ring.home != Home::Nowhere {
-            self.blocks.give_back(ring.at, ring.class);
-        }
-        *ring = grown;
-        self.summarise(ring, 0);
-    }
-
-    fn make_room(&mut self) {
-        self.resize(self.blocks.end());
-    }
-
-    fn resize(&mut self, rows: usize) {
-        match &mut self.times {
-            Times::Narrow { after_base, lags } => {
-                after_base.resize(rows, 0);
-                lags.resize(rows, 0);
-            }
-            Times::Wide { times, arrivals } => {
-                times.resize(rows, 0);
-                arrivals.resize(rows, 0);
-            }
-        }
-        self.columns.iter_mut().for_each(|column| column.resize(rows));
-    }
-
-    /// Summarises the full stretch that ends with `place`, if one does.
-    #[inline]
-    fn summarise_behind(&mut self, place: usize) {
-        if (place + 1).is_multiple_of(SUMMARY_ROWS) {
-            self.summarise_stretch(place / SUMMARY_ROWS);
-        }
-    }
-
-    fn summarise_stretch(&mut self, stretch: usize) {
-        for (column, summaries) in self.columns.iter().zip(&mut self.summaries) {
-            if summaries.len() <= stretch {
-                summaries.resize(stretch + 1, Stats::NONE);
-            }
-            let mut stats = Stats::NONE;
-            column.scan(stretch * SUMMARY_ROWS..(stretch + 1) * SUMMARY_ROWS, &mut stats);
-            summaries[stretch] = stats;
-        }
-    }
-
-    /// Summarises again whatever holds the `from`-th row or a later one.
-    fn summarise(&mut self, ring: &Ring, from: usize) {
-        if self.blocks.capacity(ring.class) >= LONG_ROWS {
-            for index in from..ring.len() {
-                self.summarise_behind(self.place(ring, index));
-            }
-        }
-    }
-
-    #[inline]
-    fn add_stats(&self, column: usize, places: Range<usize>, capacity: usize, stats: &mut Stats) {
-        let (column, summaries) = (&self.columns[column], &self.summaries[column]);
-        if capacity < LONG_ROWS || places.len() < 2 * SUMMARY_ROWS {
-            return column.scan(places, stats);
-        }
-        let first = places.start.next_multiple_of(SUMMARY_ROWS);
-        let last = places.end / SUMMARY_ROWS * SUMMARY_ROWS;
-        column.scan(places.start..first, stats);
-        for summary in &summaries[first / SUMMARY_ROWS..last / SUMMARY_ROWS] {
-            stats.join(summary);
-        }
-        column.scan(last..places.end, stats);
-    }
-
-    fn bytes_held(&self) -> usize {
-        let times = match self.times {
-            Times::Narrow { .. } => 6,
-            Times::Wide { .. } => 16,
-        };
-        let row = times + self.columns.iter().map(Column::row_bytes).sum::<usize>();
-        let summaries: usize = self
-            .summaries
-            .iter()
-            .map(|summaries| summaries.len() * size_of::<Stats>())
-            .sum();
-        self.blocks.end() * row + summaries
     }
 }
