@@ -121,6 +121,7 @@ struct Run {
 }
 
 impl Run {
+    /// Gives DataFusion every input as a table of its declared columns: what is not given is empty, not unknown.
     fn register(&mut self, pipeline: &Pipeline, inputs: Vec<(String, Vec<RecordBatch>)>) -> Result<(), BatchError> {
         let mut given: HashMap<String, Vec<RecordBatch>> = HashMap::new();
         for (name, batches) in inputs {
@@ -148,6 +149,8 @@ impl Run {
         Ok(())
     }
 
+    /// Checks run on what a query reads, so a row that a file writes itself is checked when the next query reads it,
+    /// as live.
     fn register_stream(&mut self, stream: &Stream, batches: Vec<RecordBatch>) -> Result<(), BatchError> {
         let valid = rows::valid(&stream.name, &stream.columns, &stream.checks, batches)?;
         self.count_invalid(&stream.name, valid.invalid);
@@ -200,6 +203,7 @@ impl Run {
         Ok(())
     }
 
+    /// Runs one query and keeps its rows as those of its sink.
     async fn one(&mut self, pipeline: &Pipeline, query: Query) -> Result<(), BatchError> {
         let plan = self.context.state().statement_to_plan(query.statement).await?;
         let frame = self.context.execute_logical_plan(plan).await?;
@@ -250,6 +254,7 @@ fn named(columns: &SchemaRef, names: &[String]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// A null that a sink does not allow must get as far as the checks, to be counted there.
 fn nullable(columns: &SchemaRef) -> SchemaRef {
     let fields: Vec<Field> = columns
         .fields()

@@ -77,7 +77,7 @@ fn readings() -> RecordBatch {
     let a: Vec<i32> = (0..rows).map(|_| next(10) as i32).collect();
     let b: Vec<Option<f64>> = (0..rows)
         .map(|_| next(4))
-        .map(|n| (n > 0).then(|| n as f64 * 1.25 - 2.0))
+        .map(|n| (n > 0).then_some(n as f64 * 1.25 - 2.0))
         .collect();
     let c: Vec<f32> = (0..rows).map(|_| next(100) as f32 / 8.0 - 6.0).collect();
     let d: Vec<Option<bool>> = (0..rows)

@@ -17,6 +17,7 @@ impl Job {
         fnv1a(self.canonical(pipeline).as_bytes())
     }
 
+    /// What the fingerprint is taken of. Readable, so that two that differ can be compared.
     fn canonical(&self, pipeline: &Pipeline) -> String {
         let source = &pipeline.streams[self.source];
         let mut text = String::new();
@@ -66,6 +67,7 @@ impl Job {
     }
 }
 
+/// Aggregates are part of the state: they decide what of a row is kept.
 fn put_window(window: &Window, put: &mut impl FnMut(&str)) {
     for input in window.inputs() {
         put("input");

@@ -16,6 +16,7 @@ impl Pipeline {
         text
     }
 
+    /// Topics first, then a subgraph for each job: Mermaid lays out in the order of first mention.
     fn draw(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "flowchart LR")?;
         for (index, stream) in self.streams.iter().enumerate() {
@@ -43,6 +44,7 @@ impl Pipeline {
         Ok(())
     }
 
+    /// A job's steps, and its edges to topics outside of the subgraph.
     fn draw_job(&self, index: usize, job: &Job, out: &mut String) -> fmt::Result {
         writeln!(out, "  subgraph job{index}[\"job {}\"]", index + 1)?;
         writeln!(out, "    direction LR")?;

@@ -115,6 +115,7 @@ impl Text<'_> {
         Ok(())
     }
 
+    /// What few queries have, apart from the common so that both stay readable.
     fn rarer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let expr = self.0;
         if let Some(list) = expr.downcast_ref::<InListExpr>() {
@@ -160,6 +161,7 @@ impl fmt::Display for Nested<'_> {
     }
 }
 
+/// A constant as it would be typed; intervals in words, for DataFusion's own form counts nanoseconds.
 fn literal_text(value: &ScalarValue) -> String {
     match value {
         value if value.is_null() => "NULL".to_string(),

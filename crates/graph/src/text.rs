@@ -16,6 +16,7 @@ impl Pipeline {
         text
     }
 
+    /// Steps in the order that a row takes through them.
     fn write(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "pipeline {}", self.name)?;
         if !self.parameters.is_empty() {
@@ -92,6 +93,7 @@ impl Pipeline {
         write_list(out, "check", lines)
     }
 
+    /// Tables, with what happens to a row that finds nothing there.
     fn write_lookups(&self, job: &Job, source: &Stream, out: &mut String) -> fmt::Result {
         let mut lines = Vec::new();
         for lookup in &job.lookups {
@@ -109,6 +111,7 @@ impl Pipeline {
         write_list(out, "look up", lines)
     }
 
+    /// What an operator of the pipeline has to reckon with: memory for each key, and how long a restart takes.
     fn write_state(&self, job: &Job, source: &Stream, out: &mut String) -> fmt::Result {
         let key = source.columns.field(source.key).name();
         let (remember_ms, lateness_ms) = (job.remember_ms(self), source.timing.lateness_ms);
@@ -144,6 +147,7 @@ impl Pipeline {
     }
 }
 
+/// Which rows each aggregate sees, and what is kept of a row for it.
 fn write_window(window: &Window, source: &Stream, out: &mut String) -> fmt::Result {
     let key = source.columns.field(source.key).name();
     let time = source.columns.field(source.time).name();
@@ -199,6 +203,7 @@ fn selected(job: &Job) -> impl Iterator<Item = String> {
         })
 }
 
+/// What is written, in the order of the sink's columns.
 fn write_sink(sink: &Stream, out: &mut String) -> fmt::Result {
     let columns: Vec<String> = (sink.columns.fields().iter())
         .map(|field| {

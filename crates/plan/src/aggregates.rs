@@ -132,6 +132,7 @@ pub(crate) fn typed(column: Expr, own: &DataType, expected: &DataType) -> Expr {
     }
 }
 
+/// The diagnostic for a function that has no bounded form here.
 pub(crate) fn no_function(name: &str) -> Diagnostic {
     Diagnostic::new(format!("{name} is not possible on a stream"))
         .detail("It needs all rows of the window one by one, or rows that have not come yet.")

@@ -180,6 +180,42 @@ impl Branch {
         add(&mut frames[index].aggregates, aggregate)
     }
 
+    /// Forgets what the query computes and nobody reads: aggregates, and tables of a LEFT JOIN. An inner join stays, for
+    /// it drops rows, and so does a tumbling window, for it makes them.
+    pub(crate) fn prune(&mut self) {
+        let used: Vec<&Column> = self
+            .after
+            .iter()
+            .chain(&self.columns)
+            .flat_map(Expr::column_refs)
+            .collect();
+        let read = |name: &str| {
+            let own = |column: &&&Column| {
+                column
+                    .relation
+                    .as_ref()
+                    .is_some_and(|relation| relation.table() == WINDOW)
+            };
+            used.iter().filter(own).any(|column| column.name == name)
+        };
+        match &mut self.window {
+            None => {}
+            Some(LogicalWindow::Tumbling { aggregates, .. }) => aggregates.retain(|aggregate| read(&aggregate.name)),
+            Some(LogicalWindow::Sliding(frames)) => {
+                for frame in frames.iter_mut() {
+                    frame.aggregates.retain(|aggregate| read(&aggregate.name));
+                }
+                frames.retain(|frame| !frame.aggregates.is_empty());
+            }
+        }
+        if matches!(&self.window, Some(LogicalWindow::Sliding(frames)) if frames.is_empty()) {
+            self.window = None;
+        }
+        if !self.after.iter().chain(&self.columns).any(|expr| reads(expr, LOOKUP)) {
+            self.lookups.retain(|lookup| lookup.kind == LookupKind::Inner);
+        }
+    }
+
     /// The source's columns as the branch's expressions name them.
     pub(crate) fn source_schema(&self, catalog: &Catalog) -> Result<DFSchema, Diagnostic> {
         let columns = &catalog.streams[self.source].columns;
@@ -246,6 +282,7 @@ fn aggregate_field(aggregate: &LogicalAggregate) -> (&'static str, Field) {
     )
 }
 
+/// Fields under this module's qualifiers: a source and a table may have columns of one name.
 fn qualified(fields: Vec<(&str, Field)>) -> Result<DFSchema, Diagnostic> {
     let qualifiers = fields
         .iter()

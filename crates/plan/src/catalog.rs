@@ -38,6 +38,7 @@ pub(crate) enum Origin {
 }
 
 impl Catalog {
+    /// Streams and tables share one space of names, as they do in SQL.
     pub(crate) fn find(&self, name: &str) -> Option<Origin> {
         let stream = self
             .streams
@@ -126,6 +127,7 @@ pub(crate) fn declare(
     Ok(catalog)
 }
 
+/// Clauses of DataFusion's grammar that describe files: silently ignoring them would promise what no topic does.
 fn refuse_clauses(create: &CreateExternalTable) -> Result<(), Diagnostic> {
     if create.file_type != "AVRO" {
         return Err(
@@ -181,6 +183,7 @@ fn columns(create: &CreateExternalTable) -> Result<SchemaRef, Diagnostic> {
     Ok(Arc::new(Schema::new(fields)))
 }
 
+/// The types that Avro, Arrow and the engine all hold without loss.
 fn data_type(column: &ColumnDef) -> Result<DataType, Diagnostic> {
     let without_zone = |zone: &TimezoneInfo| matches!(zone, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone);
     Ok(match &column.data_type {
@@ -210,6 +213,7 @@ fn data_type(column: &ColumnDef) -> Result<DataType, Diagnostic> {
     })
 }
 
+/// A column may be null unless it says otherwise, as in SQL.
 fn nullable(column: &ColumnDef) -> Result<bool, Diagnostic> {
     let mut nullable = true;
     for option in &column.options {
@@ -264,6 +268,7 @@ fn check_time(column: &ColumnDef, columns: &SchemaRef) -> Result<(), Diagnostic>
     }
 }
 
+/// Checks of columns and of the whole row alike, the columns' first.
 fn checks(
     create: &CreateExternalTable,
     columns: &SchemaRef,
@@ -294,6 +299,7 @@ fn checks(
     Ok(checks)
 }
 
+/// One check as live and batch evaluate it: over the declared columns by position.
 fn one_check(
     expr: &SqlExpr,
     near: &Ident,

@@ -147,6 +147,7 @@ fn first_location(spans: &Spans) -> Option<Location> {
         .map(|span| Location::new(span.start.line, span.start.column))
 }
 
+/// Names are what people get wrong most: the hint lists those that would have been right.
 fn from_schema(error: &SchemaError) -> Diagnostic {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {

@@ -25,6 +25,7 @@ pub(crate) fn parse_ms(text: &str) -> Option<i64> {
     Some(total_ms)
 }
 
+/// Units of a fixed length only: a minute is 60 s and a day 24 h, for event time is UTC without leap seconds.
 fn unit_ms(unit: &str) -> Option<i64> {
     Some(match unit.to_ascii_lowercase().as_str() {
         "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 1,

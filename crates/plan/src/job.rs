@@ -55,6 +55,7 @@ pub(crate) fn job(
     })
 }
 
+/// Conjuncts, the cheap ones first: what they drop, the expensive ones never see.
 fn filters(
     conjuncts: &[Expr],
     schema: &DFSchema,
@@ -76,6 +77,7 @@ fn filters(
         .collect()
 }
 
+/// The sink's columns by position, as `INSERT INTO` means them, each cast to the declared type.
 fn projection(
     columns: &[Expr],
     selected: &[Selected],

@@ -90,6 +90,7 @@ pub(crate) fn date_bin(expr: &Expr, time: &Expr) -> Option<Result<(i64, i64), Di
     Some(Ok((length_ms, origin_ms.rem_euclid(length_ms))))
 }
 
+/// DataFusion brings an origin into nanoseconds, whatever the query wrote.
 fn origin_ms(origin: &Expr) -> Option<i64> {
     let Expr::Literal(value, _) = origin else {
         return None;
@@ -102,6 +103,7 @@ fn origin_ms(origin: &Expr) -> Option<i64> {
     }
 }
 
+/// Casts are DataFusion's coercions to the one signature of `date_bin`, and change no value of whole milliseconds.
 fn uncast(expr: &Expr) -> &Expr {
     match expr {
         Expr::Cast(Cast { expr, .. }) => uncast(expr),

@@ -6,8 +6,8 @@
 //!
 //! # The way of a file
 //!
-//! text → [`script`] (statements, parameters replaced) → [`catalog`] (streams and tables) → [`refuse`] (what the syntax
-//! tree alone shows to be impossible) → DataFusion's analysed plan → [`normalise`] and [`windows`] (branches) → [`job`].
+//! text → `script` (statements, parameters replaced) → `catalog` (streams and tables) → `refuse` (what the syntax
+//! tree alone shows to be impossible) → DataFusion's analysed plan → `normalise` and `windows` (branches) → `job`.
 
 mod aggregates;
 mod branch;
@@ -41,6 +41,7 @@ pub use diagnostic::Diagnostic;
 pub use haversine::{EARTH_RADIUS_METRES, haversine_metres};
 pub use session::session;
 
+use branch::Branch;
 use catalog::{Catalog, Origin};
 use job::Selected;
 use places::Places;
@@ -63,6 +64,7 @@ pub struct Query {
 ///
 /// The first thing in the file that is wrong, or that is not possible live.
 pub fn plan(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pipeline, Diagnostic> {
+    let sql = without_mark(sql);
     planned(name, sql, overrides).map_err(|diagnostic| diagnostic.quoting(sql))
 }
 
@@ -72,12 +74,18 @@ pub fn plan(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pip
 ///
 /// The file is no SQL, or a parameter is unknown or has no such value.
 pub fn queries(sql: &str, overrides: &[(String, String)]) -> Result<Vec<Query>, Diagnostic> {
+    let sql = without_mark(sql);
     let script = script::read(sql, &Places::of(sql), overrides).map_err(|diagnostic| diagnostic.quoting(sql))?;
     let query = |insert: Insertion| Query {
         sink: text_of(&insert.sink),
         statement: Statement::Statement(Box::new(SqlStatement::Query(Box::new(insert.query)))),
     };
     Ok(script.inserts.into_iter().map(query).collect())
+}
+
+/// Some editors begin a file with a byte order mark, which is no SQL.
+fn without_mark(sql: &str) -> &str {
+    sql.strip_prefix('\u{feff}').unwrap_or(sql)
 }
 
 fn planned(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pipeline, Diagnostic> {
@@ -113,7 +121,8 @@ fn jobs_of(
     refuse::check(&insert.query, catalog, state, places)?;
     let plan = Declared { state, catalog }.plan(&insert.query, places)?;
     let columns = columns_of(&insert.query, &plan, &catalog.streams[sink]);
-    let branches = normalise::branches(&plan, catalog)?;
+    let mut branches = normalise::branches(&plan, catalog)?;
+    branches.iter_mut().for_each(Branch::prune);
     branches
         .iter()
         .map(|branch| job::job(branch, &columns, sink, catalog, state))
@@ -170,6 +179,7 @@ fn items_of(query: &SqlQuery) -> Vec<Item> {
     items
 }
 
+/// The stream that an `INSERT` writes. A column list is allowed when it says nothing new.
 fn sink_of(insert: &Insertion, catalog: &Catalog) -> Result<usize, Diagnostic> {
     let name = text_of(&insert.sink);
     let place = place_of(&insert.sink);

@@ -138,6 +138,7 @@ fn no_node(plan: &LogicalPlan) -> Diagnostic {
         .hint("a job selects from a stream, joins tables on the key, and has at most one window or GROUP BY")
 }
 
+/// A step above a `UNION ALL` is a step of each of its branches.
 fn each(
     branches: Vec<Branch>,
     change: impl FnMut(Branch) -> Result<Branch, Diagnostic>,
@@ -163,6 +164,7 @@ fn single(relation: Relation, operator: &str) -> Result<Branch, Diagnostic> {
     }
 }
 
+/// Which side is the stream decides what a join means; only the one reading is possible.
 fn joined(join: &Join, left: Relation, right: Relation, catalog: &Catalog) -> Result<Relation, Diagnostic> {
     let kind = match join.join_type {
         JoinType::Inner => LookupKind::Inner,

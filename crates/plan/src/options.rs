@@ -28,6 +28,7 @@ struct Given {
 }
 
 impl<'a> Options<'a> {
+    /// The syntax tree has no places of options: they are looked up in the text, from the declaration's name on.
     pub(crate) fn read(
         places: &Places,
         create: &CreateExternalTable,
@@ -111,6 +112,7 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Defaults are the design's; every one may be set on the stream whose time it is.
     pub(crate) fn timing(&mut self) -> Result<Timing, Diagnostic> {
         let default = Timing::default();
         Ok(Timing {

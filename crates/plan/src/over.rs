@@ -68,6 +68,7 @@ pub(crate) fn check_definition(definition: &NamedWindowDefinition, places: &Plac
     }
 }
 
+/// The parts of a window that must be there, and the frame's two ends.
 fn check_spec(spec: &WindowSpec, here: Option<Location>, places: &Places) -> Result<(), Diagnostic> {
     let word = |word: &str| here.and_then(|here| places.after(word, here)).or(here);
     // A window that builds upon a named one has its other parts there.

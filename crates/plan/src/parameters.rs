@@ -120,6 +120,7 @@ impl Parameters {
             .map(|(_, literal)| literal)
     }
 
+    /// Listing what there is, with the values in force, also answers what a parameter looks like.
     fn unknown(&self, name: &str) -> Diagnostic {
         let declared: Vec<String> = self
             .declared
@@ -153,6 +154,7 @@ impl Parameters {
     }
 }
 
+/// The parser's visitor breaks off with a value; the rest of this crate returns errors.
 fn as_result(flow: ControlFlow<Diagnostic>) -> Result<(), Diagnostic> {
     match flow {
         ControlFlow::Continue(()) => Ok(()),

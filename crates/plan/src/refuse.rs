@@ -99,6 +99,7 @@ fn start_of(span: Span) -> Option<Location> {
 }
 
 impl Checker<'_> {
+    /// Clauses around a query's body, the inner ones of sub-queries too.
     fn query(&self, query: &Query) -> Result<(), Diagnostic> {
         let body = query.body.span();
         let word = |word: &str| start_of(body).and_then(|body| self.places.after(word, body));
@@ -132,6 +133,7 @@ impl Checker<'_> {
         self.set_expr(&query.body)
     }
 
+    /// Of all set operations only `UNION ALL` needs no memory.
     fn set_expr(&self, body: &SetExpr) -> Result<(), Diagnostic> {
         match body {
             SetExpr::Select(_) | SetExpr::Query(_) => Ok(()),
@@ -162,6 +164,7 @@ impl Checker<'_> {
         }
     }
 
+    /// Clauses of one `SELECT`; its expressions are visited one by one.
     fn select(&self, select: &Select) -> Result<(), Diagnostic> {
         let start = select.select_token.0.span;
         let word = |word: &str| start_of(start).and_then(|start| self.places.after(word, start));
@@ -220,6 +223,7 @@ impl Checker<'_> {
         }
     }
 
+    /// Kinds of joins, and pairs of streams as far as names show them; the rest is seen in the plan.
     fn joins(&self, from: &[TableWithJoins]) -> Result<(), Diagnostic> {
         let without_on = |place: Option<Location>| {
             Diagnostic::new("a join without a condition is not possible on a stream")
@@ -265,6 +269,7 @@ impl Checker<'_> {
         !self.named.contains(&name) && matches!(self.catalog.find(&name), Some(Origin::Stream(_)))
     }
 
+    /// Names that are not declared are refused here, where they have a place: DataFusion's own error has none.
     fn table_factor(&self, factor: &TableFactor) -> Result<(), Diagnostic> {
         let refused = |what: &str| {
             Err(Diagnostic::new(format!("{what} is not possible on a stream"))

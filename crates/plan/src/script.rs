@@ -93,6 +93,7 @@ pub(crate) fn text_of(ident: &Ident) -> String {
     }
 }
 
+/// `INSERT` has many forms in the parser's many dialects; what they add has no meaning for a topic.
 fn insertion(insert: Insert) -> Result<Insertion, Diagnostic> {
     let place = insert.insert_token.0.span;
     let refused = |what: &str| {
@@ -122,6 +123,7 @@ fn insertion(insert: Insert) -> Result<Insertion, Diagnostic> {
     }
 }
 
+/// Nothing is ignored: a statement without a meaning here is a misunderstanding to clear up.
 fn no_statement(text: &str, places: &Places) -> Diagnostic {
     let verb = text.split_whitespace().next().unwrap_or("this").to_uppercase();
     Diagnostic::new(format!("a {verb} statement has no meaning in a pipeline"))

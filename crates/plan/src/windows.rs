@@ -156,6 +156,7 @@ fn no_key(key: &str, time: &str) -> Diagnostic {
     .hint(format!("write GROUP BY {key}, date_bin(INTERVAL '10 seconds', {time})"))
 }
 
+/// State is kept by the record's key: another grouping would see a part of its rows only.
 fn check_partition(by: &[Expr], below: &DFSchema, branch: &Branch, catalog: &Catalog) -> Result<(), Diagnostic> {
     let stream = &catalog.streams[branch.source];
     let key = stream.columns.field(stream.key).name();
@@ -175,6 +176,7 @@ fn check_partition(by: &[Expr], below: &DFSchema, branch: &Branch, catalog: &Cat
     Err(by.iter().fold(diagnostic, Diagnostic::at_expr))
 }
 
+/// Event time is the only order in which rows are complete.
 fn check_order(by: &[(&Expr, bool)], below: &DFSchema, branch: &Branch, catalog: &Catalog) -> Result<(), Diagnostic> {
     let stream = &catalog.streams[branch.source];
     let time = stream.columns.field(stream.time).name();

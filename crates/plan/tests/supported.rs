@@ -278,3 +278,49 @@ fn functions_and_guards_into_required_columns() {
         "#]],
     );
 }
+
+#[test]
+fn what_nobody_reads_is_not_computed() {
+    accepted(
+        format!(
+            "INSERT INTO sink SELECT user_id, time, mean FROM (
+               SELECT r.user_id, time, avg(heart_rate) OVER w AS mean, max(zipcode) OVER w AS unread, b.max_heart_rate,
+                      min(latitude) OVER (PARTITION BY user_id ORDER BY time RANGE INTERVAL '1 day' PRECEDING) AS unread_too
+               FROM readings r LEFT JOIN baselines b ON r.user_id = b.user_id WINDOW w AS ({FRAME}))"
+        )
+        .replace("BY user_id", "BY r.user_id")
+        .as_str(),
+        expect![[r#"
+            job 1: readings -> sink
+            window   sliding by user_id, up to each row in the order of time
+                     last 10 seconds: avg(heart_rate)
+                     reads CAST(heart_rate AS BIGINT)
+            select   user_id
+                     time
+                     avg(heart_rate)[10 seconds] AS mean
+        "#]],
+    );
+}
+
+#[test]
+fn a_job_without_a_window_keeps_nothing() {
+    let sql = format!("\u{feff}INSERT INTO sink SELECT user_id, time, heart_rate FROM readings;{DECLARATIONS}");
+    let pipeline = hw_plan::plan("plain", &sql, &[]).expect("a valid file, with a byte order mark");
+    expect![[r#"
+        pipeline plain
+
+          job 1: readings -> sink
+            source   topic readings, Avro record readings
+                     key user_id, event time time (the record's timestamp)
+                     max lead   1 minute
+                     max skew   1 day
+            select   user_id
+                     time
+                     CAST(heart_rate AS DOUBLE) AS heart_rate
+            sink     topic sink, Avro record sink
+                     key user_id, event time time
+                     user_id VARCHAR NOT NULL, time TIMESTAMP(3) NOT NULL, value DOUBLE
+            state    none: each row is answered as it comes
+    "#]]
+    .assert_eq(&pipeline.text());
+}
