@@ -39,8 +39,8 @@ pub trait Log: Send + Sync {
     /// alone it is not known whether it was done.
     fn append(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError>;
 
-    /// Batches from the one that holds `from_offset` (or the next one there is), as many as fit into `bytes_max`, but at
-    /// least one if there is any.
+    /// Batches from the one that holds `from_offset` (or the next one there is), until they take `bytes_max` or nothing is
+    /// left: at least one if there is any, and at most one more than fits.
     ///
     /// # Errors
     /// [`LogError::OffsetOutOfRange`] when the offset was removed by retention or lies past the end.

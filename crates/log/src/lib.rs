@@ -3,9 +3,33 @@
 //! It knows no SQL, no operators, no Avro and no HTTP: keys and values are bytes. Batches are Kafka's own format 2
 //! ([`batch`]), so that decoding is the same whatever the log is.
 //!
+//! ```
+//! use hw_log::batch::{BatchBuilder, Compression, Scratch, walk};
+//! use hw_log::{Append, FolderLog, FolderOptions, Log, TopicOptions, Transaction};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let log = FolderLog::open(folder.path(), &FolderOptions::default())?;
+//! log.create_topic("readings", &TopicOptions::stream(1))?;
+//!
+//! let mut builder = BatchBuilder::new(Compression::Lz4);
+//! builder.push(1_767_225_600_000, Some(b"17"), Some(b"a reading"), &[]);
+//! let append = Append { topic: "readings".into(), partition: 0, batch: builder.finish() };
+//! log.append(&Transaction { appends: vec![append], commits: Vec::new() })?;
+//!
+//! let fetch = log.read("readings", 0, 0, 1 << 20)?;
+//! let mut scratch = Scratch::default();
+//! walk(&fetch.batches[0], &mut scratch, |record| {
+//!     assert_eq!((record.offset, record.value), (0, Some(&b"a reading"[..])));
+//!     std::ops::ControlFlow::Continue(())
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # The contract
 //!
-//! Whoever implements [`Log`] keeps these promises, and `tests/conformance.rs` holds every implementation to them.
+//! Whoever implements [`Log`] keeps these promises, and `tests/conformance` holds every implementation to them.
 //!
 //! **Topics** have a fixed number of partitions, each a sequence of records with rising offsets. A record's offset never
 //! changes, and no offset is given twice.
@@ -24,9 +48,9 @@
 //!
 //! **Cleaning** happens in [`Log::maintain`] only. *Retention* removes whole batches from the front, first to last,
 //! whose greatest timestamp is older than the topic's `retention_ms`, and never the newest batch. *Compaction* removes
-//! records whose key has a later record; a tombstone (no value) goes too once it has been
-//! seen by a `maintain` for the log's delete retention, so that readers had that long to see it. What is kept keeps its
-//! offset, timestamp, headers and order.
+//! records whose key has a later record; a tombstone (no value) goes too once it has been seen by a `maintain` for the
+//! log's delete retention, so that readers had that long to see it. What is kept keeps its offset, timestamp, headers and
+//! order.
 //!
 //! **Engines.** [`Log::claim_engine`] is exclusive; everything else may be done by any process beside the engine.
 //!
@@ -35,7 +59,7 @@
 pub mod batch;
 mod contract;
 mod error;
-mod folder;
+pub mod folder;
 mod topic;
 mod transaction;
 

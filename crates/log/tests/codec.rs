@@ -2,6 +2,8 @@
 //!
 //! It does not test a log.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 use std::ops::ControlFlow;
 
 use hw_log::batch::{BatchBuilder, BatchError, BatchHeader, Compression, HEADER_BYTES, Scratch, walk};

@@ -2,6 +2,8 @@
 //!
 //! The promises of every log are in `conformance`; being killed is in `kill`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

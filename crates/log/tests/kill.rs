@@ -2,6 +2,8 @@
 //!
 //! The test starts its own binary again as the writer, kills it, opens the folder and looks. It does not cut the power.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;

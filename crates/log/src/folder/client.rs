@@ -227,10 +227,11 @@ impl Log for Client {
         let started = Instant::now();
         loop {
             let left = timeout.saturating_sub(started.elapsed());
-            let timeout_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            // Rounded up: a wait that ended a part of a millisecond early would surprise its caller.
+            let timeout_ms = u64::try_from(left.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
             match self.call(&Request::Wait { seen, timeout_ms })? {
                 // The holder answers before long, so that it notices guests that are gone.
-                Reply::Mark(mark) if mark == seen && started.elapsed() < timeout && timeout_ms > 0 => {}
+                Reply::Mark(mark) if mark == seen && started.elapsed() < timeout => {}
                 Reply::Mark(mark) => return Ok(mark),
                 reply => return Err(self.unexpected(&reply)),
             }

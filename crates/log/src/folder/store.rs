@@ -26,6 +26,9 @@ use crate::{Commit, EngineGuard, Fetch, Log, LogError, OffsetRange, Removed, Top
 /// Batches below this many bytes stay beside their key: following a pointer would cost more than moving them.
 const SEPARATION_BYTES: u32 = 1_024;
 /// Memory for batches that are not in files yet. Also what is read again when opening after kill -9.
+///
+/// When it is full the store syncs its journal, and appends wait for that: at 78 MB/s of batches at most 0.13 s. A thread
+/// that synced four times a second was tried against it and made that 0.3 to 0.75 s.
 const MEMTABLE_BYTES: u64 = 32 << 20;
 const JOURNAL_BYTES_MAX: u64 = 256 << 20;
 

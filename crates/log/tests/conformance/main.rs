@@ -3,6 +3,8 @@
 //! A new implementation adds a factory and one line to the list at the end. It does not test what only one of them does;
 //! `folder.rs` does that for folders.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 mod appending;
 mod cleaning;
 mod reading;
