@@ -9,6 +9,7 @@
 
 mod line;
 mod lines;
+pub(crate) mod scan;
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -99,11 +100,10 @@ impl<R: Read> BatchReader for Reader<R> {
 }
 
 /// Appends the object of a line to `rows`; an error is the column (counted from 1) and what is wrong.
-fn read(bytes: &[u8], table: &Table, object: u64, rows: &mut Rows) -> Result<(), (usize, String)> {
+fn read(bytes: &[u8], table: &Table, object: u64, rows: &mut Rows) -> Result<(), scan::Fault> {
     let (key, start) = key_before(bytes);
-    let json = &bytes[start..];
     let mut cells: Vec<Option<Cell<'_>>> = vec![None; table.columns.fields().len()];
-    line::read(json, &table.columns, &mut cells).map_err(|(column, message)| (column + start, message))?;
+    line::read(&bytes[start..], &table.columns, &mut cells).map_err(|(column, message)| (column + start, message))?;
     let key = key.or_else(|| table.time.is_none().then(|| object.to_string().into()));
     if let (None, Some(key)) = (&cells[table.key], key) {
         let key = fit(Cell::Text(key), table.columns.field(table.key)).map_err(|message| (1, message))?;
@@ -114,19 +114,14 @@ fn read(bytes: &[u8], table: &Table, object: u64, rows: &mut Rows) -> Result<(),
 
 /// The key of `KEY:{…}`, perhaps quoted, and where the object starts.
 fn key_before(bytes: &[u8]) -> (Option<Cow<'_, str>>, usize) {
-    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
-    if bytes[start] == b'{' {
-        return (None, start);
-    }
-    match bytes.windows(2).position(|pair| pair == b":{") {
-        Some(colon) => {
-            let key = bytes[start..colon].trim_ascii();
-            let key = key
-                .strip_prefix(b"\"")
-                .and_then(|key| key.strip_suffix(b"\""))
-                .unwrap_or(key);
-            (Some(String::from_utf8_lossy(key)), colon + 1)
-        }
-        None => (None, start),
-    }
+    let object = bytes.iter().position(|byte| *byte == b'{').unwrap_or(0);
+    let Some(key) = bytes[..object].trim_ascii().strip_suffix(b":") else {
+        return (None, 0);
+    };
+    let key = key.trim_ascii();
+    let key = key
+        .strip_prefix(b"\"")
+        .and_then(|key| key.strip_suffix(b"\""))
+        .unwrap_or(key);
+    (Some(String::from_utf8_lossy(key)), object)
 }

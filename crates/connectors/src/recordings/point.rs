@@ -124,28 +124,28 @@ fn judge(point: Point) -> Result<Reading, SkipReason> {
     })
 }
 
-/// The most readings whose times never go back, in their order.
+/// The most readings whose times never go back, in their order; of several such choices the one with the earlier points.
 ///
 /// Dropping every reading older than its forerunner instead would let one wrong time in the future drop all that follow.
 fn longest_forward(readings: &[Reading]) -> Vec<Reading> {
-    // Patience sorting: `lasts[n]` is the reading with the least time that ends a run of n + 1; each knows the one before.
-    let mut lasts: Vec<usize> = Vec::new();
-    let mut before: Vec<Option<usize>> = Vec::with_capacity(readings.len());
-    for (index, reading) in readings.iter().enumerate() {
-        let length = lasts.partition_point(|last| readings[*last].time_ms <= reading.time_ms);
-        before.push(length.checked_sub(1).map(|shorter| lasts[shorter]));
-        match lasts.get_mut(length) {
-            Some(last) => *last = index,
-            None => lasts.push(index),
+    // Patience sorting from the end: `firsts[n]` is the reading with the greatest time that a run of n + 1 begins with;
+    // each knows the one behind it.
+    let mut firsts: Vec<usize> = Vec::new();
+    let mut behind: Vec<Option<usize>> = vec![None; readings.len()];
+    for (index, reading) in readings.iter().enumerate().rev() {
+        let length = firsts.partition_point(|first| readings[*first].time_ms >= reading.time_ms);
+        behind[index] = length.checked_sub(1).map(|shorter| firsts[shorter]);
+        match firsts.get_mut(length) {
+            Some(first) => *first = index,
+            None => firsts.push(index),
         }
     }
-    let mut kept = Vec::with_capacity(lasts.len());
-    let mut at = lasts.last().copied();
+    let mut kept = Vec::with_capacity(firsts.len());
+    let mut at = firsts.last().copied();
     while let Some(index) = at {
         kept.push(readings[index]);
-        at = before[index];
+        at = behind[index];
     }
-    kept.reverse();
     kept
 }
 

@@ -2,12 +2,12 @@
 //!
 //! It does not need all columns to be filled: a line without a heart rate is counted as such.
 
-use serde_json::{Map, Value};
-
 use super::names::{ColumnNames, Role};
 use super::point::{Collector, Point, Recording, SkipReason};
 use super::times;
 use crate::csv::{Fields, Split};
+use crate::jsonl::scan::{self, Found};
+use crate::rows::Cell;
 
 pub(super) fn parse_csv(bytes: &[u8], names: &ColumnNames) -> Result<Recording, String> {
     // Reading from memory does not fail.
@@ -62,10 +62,17 @@ pub(super) fn parse_jsonl(bytes: &[u8], names: &ColumnNames) -> Result<Recording
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty())
     {
-        match serde_json::from_slice::<Map<String, Value>>(line) {
-            Ok(object) => {
+        let mut fields = Vec::new();
+        let object = scan::object(line, |name, found| {
+            if let Found::Cell(cell) = found {
+                fields.push((name.to_owned(), cell));
+            }
+            Ok(())
+        });
+        match object {
+            Ok(()) => {
                 objects += 1;
-                collector.push(json_point(&object, names));
+                collector.push(json_point(&fields, names));
             }
             Err(_) => collector.skip(SkipReason::Unreadable),
         }
@@ -76,23 +83,33 @@ pub(super) fn parse_jsonl(bytes: &[u8], names: &ColumnNames) -> Result<Recording
     collector.finish(None)
 }
 
-fn json_point(object: &Map<String, Value>, names: &ColumnNames) -> Point {
+fn json_point(fields: &[(String, Cell<'_>)], names: &ColumnNames) -> Point {
     let entry = |role| {
-        let index = names.find(role, object.keys().map(String::as_str))?;
-        object.iter().nth(index)
+        names
+            .find(role, fields.iter().map(|(name, _)| name.as_str()))
+            .map(|index| &fields[index])
     };
-    let number = |role| {
-        let (name, value) = entry(role)?;
-        Some((name, value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?))
+    let value = |role| {
+        let (name, cell) = entry(role)?;
+        Some((name, number(cell)?))
     };
-    let degrees = |role| number(role).map(|(name, value)| names.degrees(value, name));
+    let degrees = |role| value(role).map(|(name, value)| names.degrees(value, name));
     Point {
-        time_ms: entry(Role::Time).and_then(|(_, value)| match value {
-            Value::String(text) => times::time_ms(text),
-            other => times::time_ms_of_number(other.as_f64()?),
+        time_ms: entry(Role::Time).and_then(|(_, cell)| match cell {
+            Cell::Text(text) => times::time_ms(text),
+            other => times::time_ms_of_number(number(other)?),
         }),
         latitude: degrees(Role::Latitude),
         longitude: degrees(Role::Longitude),
-        heart_rate: number(Role::HeartRate).map(|(_, value)| value),
+        heart_rate: value(Role::HeartRate).map(|(_, value)| value),
+    }
+}
+
+fn number(cell: &Cell<'_>) -> Option<f64> {
+    match cell {
+        Cell::Integer(value) => Some(*value as f64),
+        Cell::Float(value) => Some(*value),
+        Cell::Text(text) => text.trim().parse().ok(),
+        Cell::Boolean(_) | Cell::Null => None,
     }
 }
