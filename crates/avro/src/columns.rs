@@ -130,6 +130,7 @@ impl Texts {
         Ok(())
     }
 
+    /// Keeps the first `rows` texts.
     fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows + 1);
         self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
@@ -252,12 +253,14 @@ impl Columns {
     }
 }
 
+/// Moves the values out and leaves room for as many: batches of one stream are of like size.
 fn primitive<T: ArrowPrimitiveType>(values: &mut Vec<T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
     let room = Vec::with_capacity(values.len());
     let values = ScalarBuffer::from(mem::replace(values, room));
     Arc::new(PrimitiveArray::<T>::new(values, nulls))
 }
 
+/// Arrow's bits from the row numbers, which are spent; `None` without nulls, so that readers take their fast path.
 fn null_buffer(null_rows: &mut Vec<usize>, rows: usize) -> Option<NullBuffer> {
     if null_rows.is_empty() {
         return None;

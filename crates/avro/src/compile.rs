@@ -17,6 +17,7 @@ pub(crate) fn steps(writer: &Schema, requests: &[ColumnRequest]) -> Result<(Vec<
             return Err(SchemaError::DuplicateColumn(request.name.clone()));
         }
     }
+    // The writer's order is the order of the bytes, so its fields lead; what it does not have comes last and reads none.
     let mut list = List::default();
     for field in &writer.record.fields {
         match requests.iter().position(|request| request.name == field.name) {
@@ -33,6 +34,7 @@ pub(crate) fn steps(writer: &Schema, requests: &[ColumnRequest]) -> Result<(Vec<
     Ok((list.steps, list.fields))
 }
 
+/// The operations so far, and the unwanted fields that are not yet one.
 #[derive(Default)]
 struct List {
     steps: Vec<Step>,
@@ -64,6 +66,7 @@ impl List {
 
     fn push(&mut self, field: &str, step: Step) {
         self.flush_skips();
+        // Position is two doubles in nearly every schema of readings: one bounds check instead of two.
         if let (Some(Step::Double { to: first }), Step::Double { to: second }) = (self.steps.last(), &step) {
             let pair = Step::TwoDoubles {
                 first: *first,
@@ -78,6 +81,7 @@ impl List {
     }
 }
 
+/// A wanted field that the writer has.
 fn read(field: &Field, column: usize, request: &ColumnRequest, slot: Slot) -> Result<Step, SchemaError> {
     let unreadable = || SchemaError::Unreadable {
         field: field.name.clone(),
@@ -144,6 +148,7 @@ fn absent(writer: &Schema, column: usize, request: &ColumnRequest, slot: Slot) -
     }
 }
 
+/// The default as the column's type has it; `None` if it does not fit.
 fn default_value(default: &Value, slot: Slot) -> Option<Step> {
     let to = slot.index;
     Some(Step::Default(match slot.kind {

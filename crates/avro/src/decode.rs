@@ -100,6 +100,7 @@ pub(crate) enum Default {
     Text { to: usize, value: String },
 }
 
+/// What a null in the record means to the column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum OnNull {
     Push { column: usize },

@@ -15,6 +15,8 @@ use arrow::datatypes::{
 use crate::{EncodeError, Schema, SchemaError, Type};
 
 /// Turns rows of certain columns into records of one schema.
+///
+/// It holds no rows and may be shared; what belongs to a batch is in the [`BoundEncoder`].
 #[derive(Debug, Clone)]
 pub struct Encoder {
     fields: Vec<FieldPlan>,
@@ -47,6 +49,7 @@ struct BoundField {
     branches: Option<[u8; 2]>,
 }
 
+/// One column, downcast. Times and dates stand among the integers that Avro writes them as.
 #[derive(Debug)]
 enum Values {
     AllNull,
@@ -92,11 +95,15 @@ impl Encoder {
                 });
             };
             let data_type = columns.field(index).data_type();
-            let arrow = written_from(&avro, data_type).ok_or_else(|| SchemaError::Unwritable {
-                column: field.name.clone(),
-                data_type: data_type.clone(),
-                avro: field.avro.describe(),
-            })?;
+            // A column of nothing but nulls counts no nulls in Arrow: it must be refused here, not when it is bound.
+            let writable = *data_type != DataType::Null || null.is_some() || avro == Type::Null;
+            let arrow = written_from(&avro, data_type)
+                .filter(|_| writable)
+                .ok_or_else(|| SchemaError::Unwritable {
+                    column: field.name.clone(),
+                    data_type: data_type.clone(),
+                    avro: field.avro.describe(),
+                })?;
             Ok(FieldPlan {
                 name: field.name.clone(),
                 column,
@@ -153,6 +160,7 @@ impl FieldPlan {
             safe: false,
             ..CastOptions::default()
         };
+        // The cast is free where the types are the same, which is what a planned sink gives.
         let values = cast_with_options(column, &self.arrow, &strict).map_err(|error| refused(error.to_string()))?;
         Ok(BoundField {
             values: Values::of(&values),

@@ -72,6 +72,7 @@ fn record(record: &Record, reader: &mut Reader<'_>) -> Result<Value, Fault> {
     Ok(Value::Object(object))
 }
 
+/// Calls `item` for every item of every block. A block's size in bytes is of use only to those who skip.
 fn each_item<'a>(
     reader: &mut Reader<'a>,
     mut item: impl FnMut(&mut Reader<'a>) -> Result<(), Fault>,
@@ -93,6 +94,7 @@ fn float(value: f32) -> Value {
         .map_or(Value::from(text), Value::Number)
 }
 
+/// JSON has no NaN and no infinity; text keeps what was there to be seen.
 fn double(value: f64) -> Value {
     Number::from_f64(value).map_or_else(|| Value::from(value.to_string()), Value::Number)
 }

@@ -89,3 +89,14 @@ fn a_small_text_cannot_make_a_large_schema() {
             .contains("more than 10000 types")
     );
 }
+
+#[test]
+fn a_column_of_nothing_but_nulls_is_refused_where_none_may_be() {
+    let nothing = ArrowSchema::new(vec![Field::new("a", DataType::Null, true)]);
+    let schema = |avro: &str| {
+        let json = format!(r#"{{"type":"record","name":"r","fields":[{{"name":"a","type":{avro}}}]}}"#);
+        Schema::parse(&json).expect("valid")
+    };
+    Encoder::compile(&schema(r#""long""#), &nothing).expect_err("would write nothing at all");
+    Encoder::compile(&schema(r#"["null","long"]"#), &nothing).expect("writes nulls");
+}

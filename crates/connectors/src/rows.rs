@@ -24,6 +24,7 @@ pub(crate) enum Cell<'a> {
     Text(Cow<'a, str>),
 }
 
+/// A column under construction, one kind for every type that a table may declare.
 enum Builder {
     Boolean(BooleanBuilder),
     Int32(Int32Builder),
@@ -34,6 +35,7 @@ enum Builder {
     Time(TimestampMillisecondBuilder),
 }
 
+/// Rows that are whole.
 pub(crate) struct Rows {
     columns: SchemaRef,
     builders: Vec<Builder>,
@@ -96,6 +98,7 @@ pub(crate) fn fit<'a>(cell: Cell<'a>, column: &Field) -> Result<Cell<'a>, String
     fit_type(cell, column.data_type()).map_err(|expected| format!("field {:?} must be {expected}", column.name()))
 }
 
+/// The error is what was expected.
 fn fit_type<'a>(cell: Cell<'a>, data_type: &DataType) -> Result<Cell<'a>, &'static str> {
     match (data_type, cell) {
         (DataType::Boolean, cell @ Cell::Boolean(_)) => Ok(cell),

@@ -60,22 +60,28 @@ fn check(format: Format, expected: Expect) {
 
 #[test]
 fn json_lines() {
-    check(Format::JsonLines, expect![[r#"
+    check(
+        Format::JsonLines,
+        expect![[r#"
         {"user \"id\"":"a,\"b\"\n","time":"2026-01-01T00:00:00.007Z","double":0.30000000000000004,"float":0.1,"count":-9223372036854775808,"big":18446744073709551615,"flag":true}
         {"user \"id\"":"","time":"1969-12-31T23:59:59.999Z","double":1e+300,"float":70.0,"count":0,"big":1,"flag":false}
         {"user \"id\"":null,"time":null,"double":null,"float":null,"count":null,"big":2,"flag":null}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn csv() {
-    check(Format::Csv, expect![[r#"
+    check(
+        Format::Csv,
+        expect![[r#"
         "user ""id""",time,double,float,count,big,flag
         "a,""b""
         ",2026-01-01T00:00:00.007Z,0.30000000000000004,0.1,-9223372036854775808,18446744073709551615,true
         "",1969-12-31T23:59:59.999Z,1e+300,70.0,0,1,false
         ,,,,,2,
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -101,7 +101,9 @@ hello
 "#;
     let (batch, problems) = json(&format!("{bad}{READINGS}"), &readings());
     assert_eq!(batch.num_rows(), 2, "the good lines behind the bad ones");
-    check_problems(&problems, expect![[r#"
+    check_problems(
+        &problems,
+        expect![[r#"
         in.jsonl:1: field "heart_rate" is missing
         in.jsonl:2:78: field "heart_rate" must be an integer of 32 bits
         in.jsonl:3:24: field "time" must be a time: milliseconds since the epoch, or RFC 3339 such as 2026-01-01T00:00:00.000Z
@@ -112,7 +114,8 @@ hello
         in.jsonl:8:1: a JSON object was expected, but here stands '['
         in.jsonl:9:27: field "user_id" stands there twice
         in.jsonl:10:78: field "heart_rate" must be an integer of 32 bits
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -126,9 +129,12 @@ fn strict_reading_ends_at_the_first_malformed_line() {
     let Err(ReadError::Refused(problem)) = error else {
         panic!("refused")
     };
-    check_problems(&[problem], expect![[r#"
+    check_problems(
+        &[problem],
+        expect![[r#"
         in.jsonl:4: field "time" is missing
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -139,9 +145,12 @@ fn the_older_system_names_users_by_line_or_before_the_object() {
     let (batch, problems) = json(text, &baselines());
     assert_eq!(texts(&batch, 0), ["1", "3", "u-7", "8", "9"]);
     assert_eq!(ints(&batch, 1), [51, 52, 53, 1, 1]);
-    check_problems(&problems, expect![[r#"
+    check_problems(
+        &problems,
+        expect![[r#"
         in.jsonl:3:1: a JSON object was expected, but here stands 'n'
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -199,12 +208,15 @@ fn malformed_csv_lines_are_problems_with_their_place() {
     let mut reader = csv::Reader::new(text.as_bytes(), "in.csv", &table, Malformed::Skip, &[]).expect("a header");
     let (batch, problems) = all(&mut reader, &table).expect("skips");
     assert_eq!(texts(&batch, 0), ["1", "6"]);
-    check_problems(&problems, expect![[r#"
+    check_problems(
+        &problems,
+        expect![[r#"
         in.csv:3:3: field "min_heart_rate" must be an integer of 32 bits
         in.csv:4: the line has 2 fields, the header has 3
         in.csv:5:3: field "min_heart_rate" is missing
         in.csv:6:6: field "max_heart_rate" must be an integer of 32 bits
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -269,10 +281,13 @@ fn parquet_columns_are_cast_and_bad_rows_are_problems() {
             ..problem
         })
         .collect();
-    check_problems(&problems, expect![[r#"
+    check_problems(
+        &problems,
+        expect![[r#"
         in.parquet:2: field "max_heart_rate" may not be null
         in.parquet:3: field "max_heart_rate" does not fit Int32
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -288,7 +303,10 @@ fn files_that_cannot_be_opened_say_why() {
     let unknown = open(Path::new("readings.xlsx"), &readings(), Malformed::Skip)
         .err()
         .expect("unknown");
-    expect!["cannot tell what readings.xlsx holds by its name; known are .jsonl, .ndjson, .json, .data, .csv and .parquet"].assert_eq(&unknown.to_string());
+    expect![
+        "cannot tell what readings.xlsx holds by its name; known are .jsonl, .ndjson, .json, .data, .csv and .parquet"
+    ]
+    .assert_eq(&unknown.to_string());
     let path = folder.path().join("x.parquet");
     fs::write(&path, "no parquet").expect("writes");
     let damaged = open(&path, &readings(), Malformed::Skip).err().expect("damaged");

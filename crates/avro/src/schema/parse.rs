@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 use super::{Field, Record, Schema, Type, check_name};
 use crate::SchemaError;
 
+/// Far above any schema that people write; a schema of readings has about ten.
 const TYPES_MAX: usize = 10_000;
+/// As deep as the compiled skips call themselves.
 const DEPTH_MAX: usize = 64;
 
 pub(super) fn parse(json: &str) -> Result<Schema, SchemaError> {
@@ -30,6 +32,7 @@ pub(super) fn parse(json: &str) -> Result<Schema, SchemaError> {
     }
 }
 
+/// What is known while the JSON is walked, from the outermost type inwards.
 struct Parser<'a> {
     /// Finished named types by full name, with the number of types in each.
     named: HashMap<String, (Type, usize)>,
@@ -53,6 +56,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Counts types against the bound.
     fn count(&mut self, types: usize) -> Result<(), SchemaError> {
         self.types += types;
         if self.types > TYPES_MAX {
@@ -73,6 +77,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// A primitive, or a named type that stands further up.
     fn by_name(&mut self, name: &str, namespace: Option<&str>) -> Result<Type, SchemaError> {
         if let Some(primitive) = primitive(name) {
             self.count(1)?;
@@ -109,6 +114,7 @@ impl<'a> Parser<'a> {
         Ok(Type::Union(branches))
     }
 
+    /// A type that is written as an object: named, a container, or a primitive with a logical type.
     fn object(&mut self, object: &'a Map<String, Value>, namespace: Option<&str>) -> Result<Type, SchemaError> {
         let kind = match object.get("type") {
             Some(Value::String(kind)) => kind.as_str(),
@@ -148,6 +154,7 @@ impl<'a> Parser<'a> {
         avro
     }
 
+    /// A record, enum or fixed: it gets a full name, under which it may be used after this.
     fn named(&mut self, kind: &str, object: &'a Map<String, Value>, outer: Option<&str>) -> Result<Type, SchemaError> {
         let before = self.types;
         self.count(1)?;
@@ -164,6 +171,7 @@ impl<'a> Parser<'a> {
         if self.named.contains_key(&full) || !self.open.insert(full.clone()) {
             return Err(self.error(format!("type {full:?} is defined twice")));
         }
+        // A field of this record that names it would be endless; so it is open until its last field is read.
         let avro = match kind {
             "enum" => self.symbols(object).map(|symbols| Type::Enum { name, symbols }),
             "fixed" => self.size(object).map(|size| Type::Fixed { name, size }),
@@ -264,6 +272,7 @@ fn logical(avro: Type, name: Option<&str>) -> Type {
     }
 }
 
+/// A name with dots is full already; another takes the namespace around it.
 fn full_name(name: &str, namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) if !name.contains('.') && !namespace.is_empty() => format!("{namespace}.{name}"),

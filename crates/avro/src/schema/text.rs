@@ -71,6 +71,7 @@ impl Writer {
         });
     }
 
+    /// In the order of keys that Avro's own canonical form has, then what it leaves out.
     fn field(&mut self, field: &Field, namespace: Option<&str>) {
         self.out.push_str("{\"name\":");
         self.text(&field.name);
@@ -141,6 +142,7 @@ impl Writer {
         self.out.push(']');
     }
 
+    /// A default. Its keys are sorted, for their order means nothing and must not change the text.
     fn value(&mut self, value: &Value) {
         match value {
             Value::Array(items) => self.list(items, |writer, item| writer.value(item)),
@@ -162,6 +164,7 @@ impl Writer {
         }
     }
 
+    /// A JSON string, escapes and all.
     fn text(&mut self, text: &str) {
         self.out.push_str(&Value::from(text).to_string());
     }

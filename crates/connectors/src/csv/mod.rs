@@ -125,6 +125,7 @@ impl<R: Read> BatchReader for Reader<R> {
     }
 }
 
+/// Appends a record to `rows`; an error is the column (byte of the record, from 1) and what is wrong.
 fn read(
     fields: &Fields<'_>,
     table: &Table,

@@ -50,6 +50,7 @@ pub(crate) fn object<'a>(
     }
 }
 
+/// A cursor; it never steps back.
 struct Scan<'a> {
     json: &'a [u8],
     at: usize,
@@ -87,6 +88,7 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// The value that starts here; blanks before it are gone.
     fn value(&mut self) -> Result<Found<'a>, Fault> {
         let cell = match self.json.get(self.at) {
             Some(b'"') => Cell::Text(self.text("text")?),
@@ -106,6 +108,7 @@ impl<'a> Scan<'a> {
         there
     }
 
+    /// Text in quotes: found by its end first, then looked at once as a whole.
     fn text(&mut self, expected: &str) -> Result<Cow<'a, str>, Fault> {
         if self.json.get(self.at) != Some(&b'"') {
             return Err(self.fault(expected));
@@ -116,6 +119,7 @@ impl<'a> Scan<'a> {
         loop {
             match self.json.get(end) {
                 Some(b'"') => break,
+                // Whatever is escaped, a quote included, does not end the text.
                 Some(b'\\') => {
                     escaped = true;
                     end += 2;
@@ -137,6 +141,7 @@ impl<'a> Scan<'a> {
             .map_err(|error| (start + error.valid_up_to() + 1, "the text is not UTF-8".to_owned()))
     }
 
+    /// An integer where it fits 64 bits, for a float would lose digits of large ids.
     fn number(&mut self) -> Result<Cell<'a>, Fault> {
         let start = self.at;
         let rest = &self.json[start..];
@@ -160,6 +165,7 @@ impl<'a> Scan<'a> {
             .ok_or_else(wrong)
     }
 
+    /// Passed over by `serde_json`, which bounds how deep it goes.
     fn nested(&mut self) -> Result<Found<'a>, Fault> {
         let mut values = serde_json::Deserializer::from_slice(&self.json[self.at..]).into_iter::<IgnoredAny>();
         match values.next() {

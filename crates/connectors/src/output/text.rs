@@ -14,12 +14,14 @@ use arrow::error::ArrowError;
 
 use crate::format_time;
 
+/// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     JsonLines,
     Csv,
 }
 
+/// A column, downcast. What is no number, boolean or time is text, as Arrow casts it.
 enum Values {
     Boolean(BooleanArray),
     Integer(Int64Array),
@@ -44,6 +46,7 @@ pub(super) fn push_header(style: Style, columns: &Schema, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the batch's rows; an error names a column that cannot be text.
 pub(super) fn push_rows(style: Style, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), ArrowError> {
     let columns: Vec<Values> = batch
         .columns()
@@ -107,6 +110,7 @@ impl Values {
         })
     }
 
+    /// NaN and infinities count as null: neither format has them, and a reader would refuse the whole line.
     fn is_null(&self, row: usize) -> bool {
         match self {
             Values::Boolean(values) => values.is_null(row),

@@ -31,6 +31,7 @@ impl Reader {
         let unusable = |message: String| ReadError::unusable(&file, message);
         let builder = ParquetRecordBatchReaderBuilder::try_new(source)
             .map_err(|error| unusable(format!("cannot be read as Parquet: {error}")))?;
+        // All columns are checked before the first row is read: a wrong file is said so at once.
         let mut roots = Vec::new();
         for column in table.columns.fields() {
             match builder.schema().column_with_name(column.name()) {
@@ -120,6 +121,7 @@ impl BatchReader for Reader {
             return Ok(None);
         };
         let batch = batch.map_err(|error| ReadError::unusable(&self.file, error.to_string()))?;
+        // Refusing looks at what this batch added: earlier problems may be another file's.
         let before = problems.len();
         let converted = self.convert(&batch, problems)?;
         self.rows += batch.num_rows() as u64;
@@ -142,6 +144,7 @@ fn can_become(from: &DataType, to: &DataType) -> bool {
     }
 }
 
+/// Values that do not fit become null, by which the caller knows them.
 fn become_type(source: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     match (source.data_type(), to) {
         (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, DataType::Timestamp(..)) => {

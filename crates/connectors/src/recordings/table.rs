@@ -9,12 +9,14 @@ use crate::csv::{Fields, Split};
 use crate::jsonl::scan::{self, Found};
 use crate::rows::Cell;
 
+/// The error says why this is no recording.
 pub(super) fn parse_csv(bytes: &[u8], names: &ColumnNames) -> Result<Recording, String> {
     // Reading from memory does not fail.
     let mut split = Split::new(bytes);
     let Some(header) = split.header().map_err(|error| error.to_string())? else {
         return Err("the file is empty".to_owned());
     };
+    // All four must be named by the header: without one of them no line can become a reading.
     let mut places = Vec::with_capacity(Role::ALL.len());
     for role in Role::ALL {
         let place = names.find(role, header.iter().map(String::as_str)).ok_or_else(|| {
@@ -77,12 +79,14 @@ pub(super) fn parse_jsonl(bytes: &[u8], names: &ColumnNames) -> Result<Recording
             Err(_) => collector.skip(SkipReason::Unreadable),
         }
     }
+    // A file of another kind is told apart from a recording with some bad lines.
     if objects == 0 {
         return Err("no line is a JSON object".to_owned());
     }
     collector.finish(None)
 }
 
+/// Every line may name its fields anew, so they are looked up line by line; recordings are small.
 fn json_point(fields: &[(String, Cell<'_>)], names: &ColumnNames) -> Point {
     let entry = |role| {
         names
@@ -105,6 +109,7 @@ fn json_point(fields: &[(String, Cell<'_>)], names: &ColumnNames) -> Point {
     }
 }
 
+/// Some exports write every number as text.
 fn number(cell: &Cell<'_>) -> Option<f64> {
     match cell {
         Cell::Integer(value) => Some(*value as f64),
