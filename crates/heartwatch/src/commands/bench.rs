@@ -11,7 +11,7 @@ use hw_town::steady::{Order, Steady};
 /// Measure the engine or the whole way on a folder log.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo run --release -- bench engine\n\nDebug builds say nothing about speed.")]
-pub struct BenchArgs {
+pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -39,7 +39,7 @@ struct EngineArgs {
 }
 
 /// Runs the benchmark.
-pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("note: this is a debug build; use `cargo run --release -- bench …` for numbers that mean something");
     }
@@ -50,19 +50,46 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
 }
 
 fn cases() -> Vec<(&'static str, EngineBench)> {
-    let town = Steady { users: 20_000, order: Order::Same };
-    let million = Steady { users: 1_000_000, order: Order::Shuffled };
-    let case = |form, load, window_s, warm_s, measured_s| EngineBench { form, load, window_s, warm_s, measured_s };
+    let town = Steady {
+        users: 20_000,
+        order: Order::Same,
+    };
+    let million = Steady {
+        users: 1_000_000,
+        order: Order::Shuffled,
+    };
+    let case = |form, load, window_s, warm_s, measured_s| EngineBench {
+        form,
+        load,
+        window_s,
+        warm_s,
+        measured_s,
+    };
     vec![
-        ("tumbling, X = 10 s, 20,000 users", case(Form::Tumbling, town, 10, 20, 200)),
-        ("sliding, X = 10 s, 20,000 users", case(Form::Sliding, town, 10, 20, 200)),
-        ("sliding, X = 600 s, 20,000 users", case(Form::Sliding, town, 600, 620, 100)),
-        ("sliding, X = 10 s, 1,000,000 users in random order", case(Form::Sliding, million, 10, 12, 8)),
+        (
+            "tumbling, X = 10 s, 20,000 users",
+            case(Form::Tumbling, town, 10, 20, 200),
+        ),
+        (
+            "sliding, X = 10 s, 20,000 users",
+            case(Form::Sliding, town, 10, 20, 200),
+        ),
+        (
+            "sliding, X = 600 s, 20,000 users",
+            case(Form::Sliding, town, 600, 620, 100),
+        ),
+        (
+            "sliding, X = 10 s, 1,000,000 users in random order",
+            case(Form::Sliding, million, 10, 12, 8),
+        ),
     ]
 }
 
 fn run_engine(args: &EngineArgs) -> anyhow::Result<()> {
-    println!("{:<52} {:>12} {:>10} {:>10} {:>14}", "engine, one core", "readings/s", "ns each", "findings", "state bytes/key");
+    println!(
+        "{:<52} {:>12} {:>10} {:>10} {:>14}",
+        "engine, one core", "readings/s", "ns each", "findings", "state bytes/key"
+    );
     let wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     for (name, bench) in cases().into_iter().filter(|(name, _)| wanted(name)) {
         let measured = measure_engine(&bench)?;
@@ -71,8 +98,16 @@ fn run_engine(args: &EngineArgs) -> anyhow::Result<()> {
     }
     if !args.no_batch {
         let (_, bench) = cases()[1];
-        let measured = measure_batch(&EngineBench { measured_s: 50, ..bench })?;
-        println!("{:<52} {} {:>14}", "DataFusion in batch, the same query, columns, 2 cores", figures(&measured), "-");
+        let measured = measure_batch(&EngineBench {
+            measured_s: 50,
+            ..bench
+        })?;
+        println!(
+            "{:<52} {} {:>14}",
+            "DataFusion in batch, the same query, columns, 2 cores",
+            figures(&measured),
+            "-"
+        );
     }
     Ok(())
 }
@@ -83,8 +118,16 @@ fn figures(measured: &EngineMeasured) -> String {
 }
 
 fn run_log(readings: u64) -> anyhow::Result<()> {
-    let bench = LogBench { users: 20_000, readings, partitions: 2, commit_interval: Duration::from_millis(100) };
-    println!("folder log, append and engine at the same time, {readings} readings of {} users", bench.users);
+    let bench = LogBench {
+        users: 20_000,
+        readings,
+        partitions: 2,
+        commit_interval: Duration::from_millis(100),
+    };
+    println!(
+        "folder log, append and engine at the same time, {readings} readings of {} users",
+        bench.users
+    );
     let folder = tempfile::tempdir()?;
     let measured = measure_log(&bench, folder.path())?;
     println!(

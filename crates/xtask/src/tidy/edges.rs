@@ -39,7 +39,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         room: "engine",
         product: &["graph", "log", "avro"],
-        tests: &["reference", "plan", "batch"],
+        tests: &["plan", "batch"],
     },
     Allowed {
         room: "graph",
@@ -58,9 +58,8 @@ const ALLOWED: &[Allowed] = &[
             "avro",
             "connectors",
             "town",
-            "server",
         ],
-        tests: &["reference"],
+        tests: &[],
     },
     Allowed {
         room: "log",
@@ -70,16 +69,6 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         room: "plan",
         product: &["graph"],
-        tests: &[],
-    },
-    Allowed {
-        room: "reference",
-        product: &[],
-        tests: &[],
-    },
-    Allowed {
-        room: "server",
-        product: &[],
         tests: &[],
     },
     Allowed {

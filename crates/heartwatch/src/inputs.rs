@@ -1,0 +1,75 @@
+//! What several commands take: a pipeline's file with parameters, durations, a log's folder.
+//!
+//! Everything wrong here is a mistake of the user's.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use hw_graph::Pipeline;
+use hw_log::{FolderLog, FolderOptions, IfMissing, Log};
+
+use crate::mistake;
+
+/// A pipeline's file and its parameters.
+#[derive(Debug, Args)]
+pub(crate) struct PipelineArgs {
+    /// The pipeline's .sql file.
+    pub(crate) file: PathBuf,
+    /// Overrides a parameter of the file, such as `--set window='1 minute'`; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+impl PipelineArgs {
+    /// The file's name without its extension.
+    pub(crate) fn name(&self) -> String {
+        self.file
+            .file_stem()
+            .map_or_else(|| "pipeline".into(), |stem| stem.to_string_lossy().into_owned())
+    }
+
+    /// The file's text.
+    pub(crate) fn sql(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(&self.file)
+            .map_err(|error| mistake(format!("cannot read {}: {error}", self.file.display())))
+    }
+
+    /// The planned pipeline.
+    pub(crate) fn plan(&self) -> anyhow::Result<Pipeline> {
+        hw_plan::plan(&self.name(), &self.sql()?, &self.set).map_err(mistake)
+    }
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("expected NAME=VALUE, such as window='1 minute'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// A duration such as `30s`, `10m`, `2h` or `500ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let wrong = || format!("{text:?} is no duration; write a number and ms, s, m, h or d, such as 30s");
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit_ms = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+/// Opens the log in a folder, which is made when `if_missing` says so.
+pub(crate) fn open_log(folder: &Path, if_missing: IfMissing) -> anyhow::Result<Arc<dyn Log>> {
+    let options = FolderOptions {
+        if_missing,
+        ..FolderOptions::default()
+    };
+    Ok(Arc::new(FolderLog::open(folder, &options).map_err(mistake)?))
+}
