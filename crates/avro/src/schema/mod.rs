@@ -135,7 +135,7 @@ impl Schema {
 
 impl Type {
     /// The type without its null, and the index of the null branch; `None` if this is no union of null and one other.
-    pub(crate) fn without_null(&self) -> Option<(&Type, usize)> {
+    pub fn without_null(&self) -> Option<(&Type, usize)> {
         match self {
             Type::Union(branches) => match branches.as_slice() {
                 [Type::Null, avro] if *avro != Type::Null => Some((avro, 0)),
