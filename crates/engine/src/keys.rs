@@ -234,7 +234,7 @@ impl Keys {
     }
 
     fn grow(&mut self) {
-        let old = std::mem::replace(&mut self.slots, Vec::new());
+        let old = std::mem::take(&mut self.slots);
         self.slots = vec![EMPTY; old.len() * 2];
         for slot in old.into_iter().filter(|slot| *slot != EMPTY) {
             let number = slot & NUMBER_MASK;
