@@ -18,6 +18,9 @@ const NUMBER_MASK: u32 = (1 << NUMBER_BITS) - 1;
 const EMPTY: u32 = u32::MAX;
 const LONG: u8 = u8::MAX;
 
+/// What stands in place of a key whose number is free. No key looks like it: lengths are at most 15, or `LONG`.
+const FREE: Packed = Packed([u8::MAX - 1; 16]);
+
 /// A key in 16 bytes: its text and its length, or a place among the long ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Packed([u8; 16]);
@@ -163,8 +166,11 @@ impl Keys {
         std::str::from_utf8(self.bytes(number)).expect("invariant: only UTF-8 keys are interned")
     }
 
-    /// Gives the number free for another key.
+    /// Gives the number free for another key; does nothing when it is free already, for a sweep meets free numbers too.
     pub(crate) fn forget(&mut self, number: u32) {
+        if self.packed[number as usize] == FREE {
+            return;
+        }
         let hash = self.hash_of(number);
         let mask = self.slots.len() - 1;
         let mut hole = hash as usize & mask;
@@ -176,7 +182,7 @@ impl Keys {
             self.long[place] = Box::default();
             self.long_free.push(place);
         }
-        self.packed[number as usize] = Packed::default();
+        self.packed[number as usize] = FREE;
         self.free.push(number);
     }
 
@@ -331,6 +337,17 @@ mod tests {
         for (key, number) in &known {
             assert_eq!(intern(&mut keys, key.as_bytes()), Some(*number));
         }
+    }
+
+    #[test]
+    fn forgetting_a_free_number_does_nothing() {
+        let mut keys = Keys::default();
+        let number = intern(&mut keys, b"").expect("text");
+        keys.forget(number);
+        keys.forget(number);
+        assert_eq!(keys.len(), 0);
+        assert_eq!(intern(&mut keys, b"other"), Some(number));
+        assert_ne!(intern(&mut keys, b"third"), Some(number), "a number is given once");
     }
 
     #[test]

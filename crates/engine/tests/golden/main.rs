@@ -197,3 +197,9 @@ fn union_of_streams() {
 fn chained_jobs() {
     check("chained");
 }
+
+/// A sweep that met a forgotten key again once looped for ever.
+#[test]
+fn keys_that_go_quiet_and_come_back() {
+    check("quiet");
+}
