@@ -71,13 +71,14 @@ impl TopicWriter {
             value.clear();
             value.extend_from_slice(&self.header);
             bound.encode(row, &mut value);
-            let key = keys
-                .is_valid(row)
-                .then(|| keys.value(row).as_bytes())
-                .unwrap_or_default();
-            let partition = partition_for_key(key, self.builders.len() as u32);
+            let key = if keys.is_valid(row) {
+                Some(keys.value(row).as_bytes())
+            } else {
+                None
+            };
+            let partition = partition_for_key(key.unwrap_or_default(), self.builders.len() as u32);
             let time_ms = times.map_or(0, |times| times.value(row));
-            self.builders[partition as usize].push(time_ms, Some(key), Some(&value), &[]);
+            self.builders[partition as usize].push(time_ms, key, Some(&value), &[]);
         }
         self.records += rows.num_rows() as u64;
         if self

@@ -1,5 +1,7 @@
 //! `heartwatch explain`: what a file means.
 
+use std::io::Write;
+
 use clap::Args;
 
 use crate::inputs::PipelineArgs;
@@ -23,6 +25,6 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     } else {
         pipeline.text()
     };
-    println!("{}", text.trim_end());
-    Ok(())
+    // Not `println!`, which panics when its reader has had enough.
+    Ok(writeln!(std::io::stdout(), "{}", text.trim_end())?)
 }
