@@ -1,7 +1,7 @@
 //! Record batches in Kafka's format 2: built, and read in place.
 //!
 //! A batch is bytes: a header of 61 bytes and records, compressed together. [`BatchBuilder`] makes one, [`BatchHeader`]
-//! says what it is without decompressing it, [`walk`] visits its records without an object for each.
+//! says what it is without decompressing it, [`walk()`] visits its records without an object for each.
 //!
 //! It does not store or send batches, and reads no format before 2 (Kafka 0.11, 2017). Bytes may come from anywhere:
 //! whatever they hold, the answer is records or a [`BatchError`], never a panic, and no more memory than

@@ -61,7 +61,7 @@ pub(crate) fn write(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
-/// How many bytes [`write`] appends for the number.
+/// How many bytes [`write()`] appends for the number.
 #[inline(always)]
 pub(crate) fn len(value: i64) -> usize {
     // One byte for each seven bits begun; `| 1` makes zero take one bit.
