@@ -12,9 +12,11 @@ use hw_graph::{Pipeline, Timing, Window};
 
 use crate::EngineError;
 use crate::decode::{DecodedRows, Schemas};
+use crate::expr::BoundExpr;
 use crate::metrics::TaskMetrics;
 use crate::sink::Output;
 use crate::table::Table;
+use crate::table_reader::keep_valid;
 use crate::task::Task;
 
 const CHUNK_ROWS: usize = 4_096;
@@ -50,10 +52,11 @@ pub fn backtest(
     tables: &[Vec<RecordBatch>],
 ) -> Result<BacktestAnswers, EngineError> {
     let pipeline = &complete(pipeline);
-    let tables = load_tables(pipeline, tables)?;
+    let (tables, invalid) = load_tables(pipeline, tables)?;
     streams.resize(pipeline.streams.len(), Vec::new());
     let mut answers = BacktestAnswers {
         streams: vec![Vec::new(); pipeline.streams.len()],
+        invalid,
         ..BacktestAnswers::default()
     };
     for index in pipeline.jobs_in_order() {
@@ -96,16 +99,25 @@ fn complete(pipeline: &Pipeline) -> Pipeline {
     pipeline
 }
 
-fn load_tables(pipeline: &Pipeline, rows: &[Vec<RecordBatch>]) -> Result<Vec<Arc<RwLock<Table>>>, EngineError> {
+/// The tables, and how many of their rows break a `CHECK`.
+fn load_tables(pipeline: &Pipeline, rows: &[Vec<RecordBatch>]) -> Result<(Vec<Arc<RwLock<Table>>>, u64), EngineError> {
     let mut tables = Vec::new();
+    let mut invalid = 0;
     for (index, declared) in pipeline.tables.iter().enumerate() {
         let mut table = Table::new(&declared.columns, declared.key)?;
+        let checks = declared
+            .checks
+            .iter()
+            .map(|check| BoundExpr::new(&check.predicate, &declared.columns));
+        let checks = checks.collect::<Result<Vec<_>, _>>()?;
         for batch in rows.get(index).into_iter().flatten() {
-            table.upsert(batch);
+            let valid = keep_valid(batch, &checks)?;
+            invalid += (batch.num_rows() - valid.num_rows()) as u64;
+            table.upsert(&valid);
         }
         tables.push(Arc::new(RwLock::new(table)));
     }
-    Ok(tables)
+    Ok((tables, invalid))
 }
 
 fn feed(

@@ -168,19 +168,24 @@ impl TableReader {
         let mut arrays: Vec<ArrayRef> = self.columns.finish();
         arrays.insert(self.key, Arc::new(StringArray::from(std::mem::take(&mut self.keys))));
         let failed = |error: arrow::error::ArrowError| EngineError::Plan(error.to_string());
-        let mut batch = RecordBatch::try_new(self.schema.clone(), arrays).map_err(failed)?;
-        for check in &self.checks {
-            let holds = check.test(batch.num_rows(), |column| Ok(batch.column(column).clone()))?;
-            // As SQL says of `CHECK`: null does not break it.
-            let fulfilled = holds.iter().map(|holds| Some(holds != Some(false))).collect();
-            let kept = filter_record_batch(&batch, &fulfilled).map_err(failed)?;
-            self.refused += (batch.num_rows() - kept.num_rows()) as u64;
-            batch = kept;
-        }
+        let offered = RecordBatch::try_new(self.schema.clone(), arrays).map_err(failed)?;
+        let batch = keep_valid(&offered, &self.checks)?;
+        self.refused += (offered.num_rows() - batch.num_rows()) as u64;
         self.table
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .upsert(&batch);
         Ok(())
     }
+}
+
+/// The rows of a table that break no `CHECK`. As SQL says of `CHECK`: null does not break it.
+pub(crate) fn keep_valid(rows: &RecordBatch, checks: &[BoundExpr]) -> Result<RecordBatch, EngineError> {
+    let mut kept = rows.clone();
+    for check in checks {
+        let holds = check.test(kept.num_rows(), |column| Ok(kept.column(column).clone()))?;
+        let fulfilled = holds.iter().map(|holds| Some(holds != Some(false))).collect();
+        kept = filter_record_batch(&kept, &fulfilled).map_err(|error| EngineError::Plan(error.to_string()))?;
+    }
+    Ok(kept)
 }

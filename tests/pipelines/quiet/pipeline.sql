@@ -1,4 +1,5 @@
 -- Users who go quiet for longer than they are remembered, and come back: their keys are forgotten in between.
+-- The last baseline of user 1 breaks its CHECK: the one before stays in force, live and in batch.
 -- Who is out of their own heart-rate range while not having moved for the last X seconds?
 --
 -- Every reading is judged with the readings of the same user in the last $window up to it. It is a finding when

@@ -198,7 +198,7 @@ fn chained_jobs() {
     check("chained");
 }
 
-/// A sweep that met a forgotten key again once looped for ever.
+/// A sweep that met a forgotten key again once looped for ever; a backtest once took a baseline that broke its CHECK.
 #[test]
 fn keys_that_go_quiet_and_come_back() {
     check("quiet");
