@@ -59,6 +59,11 @@ pub(crate) fn run(args: &BacktestArgs) -> anyhow::Result<()> {
         .collect();
     files.extend(args.baselines.iter().map(|file| ("baselines".to_owned(), file.clone())));
     files.extend(args.input.iter().cloned());
+    if files.is_empty() {
+        return Err(mistake(
+            "there is nothing to read; give --readings FILE, --baselines FILE or --input NAME=FILE",
+        ));
+    }
     let mut inputs: Vec<(String, Vec<RecordBatch>)> = Vec::new();
     let mut skipped = 0;
     for (name, file) in &files {

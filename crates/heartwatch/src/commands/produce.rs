@@ -67,6 +67,13 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
         TopicOptions::stream(args.partitions)
     };
     ensure_topic(log.as_ref(), &args.topic, options)?;
+    let partitions = log.topic(&args.topic)?.options.partitions;
+    if !is_table && partitions != args.partitions {
+        eprintln!(
+            "note: topic {} exists with {partitions} partitions; --partitions counts only when a topic is made",
+            args.topic
+        );
+    }
     let mut writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
     let malformed = if args.strict {
         Malformed::Refuse
