@@ -100,7 +100,7 @@ pub struct Timing {
     /// A row is ready once the clock has moved more than this past its arrival.
     pub lateness_ms: i64,
     /// Two rows of a key know each other when their arrivals are at most this apart.
-    /// `None`: the window's length + `lateness_ms` + 60 s.
+    /// `None`: the window's length + `lateness_ms` + 60 s, or twice `lateness_ms` where that is longer.
     pub remember_ms: Option<i64>,
     /// The clock is moved by wall time after it has stood still for this long at the log's end.
     pub idle_after_ms: i64,
@@ -222,6 +222,15 @@ impl Job {
     pub fn remember_ms(&self, pipeline: &Pipeline) -> i64 {
         let timing = &pipeline.streams[self.source].timing;
         let length_ms = self.window.as_ref().map_or(0, Window::length_ms);
-        timing.remember_ms.unwrap_or(length_ms + timing.lateness_ms + 60_000)
+        let usual_ms = length_ms + timing.lateness_ms + 60_000;
+        timing.remember_ms.unwrap_or(usual_ms.max(2 * timing.lateness_ms))
+    }
+
+    /// The least that rows must remember one another for the time rules to hold, in milliseconds: a whole window and the
+    /// rows that wait for it, and every row that a waiting one may be evaluated with.
+    pub fn least_remember_ms(&self, pipeline: &Pipeline) -> i64 {
+        let timing = &pipeline.streams[self.source].timing;
+        let length_ms = self.window.as_ref().map_or(0, Window::length_ms);
+        (length_ms + timing.lateness_ms).max(2 * timing.lateness_ms)
     }
 }

@@ -70,10 +70,10 @@ impl Pipeline {
         let timing = &source.timing;
         // Without a window nothing waits and nothing is remembered.
         if job.window.is_some() {
-            let default = if timing.remember_ms.is_none() {
-                " (window + lateness + 1 minute)"
-            } else {
-                ""
+            let default = match timing.remember_ms {
+                Some(_) => "",
+                None if job.remember_ms(self) == 2 * timing.lateness_ms => " (2 x lateness)",
+                None => " (window + lateness + 1 minute)",
             };
             lines.push(format!("lateness   {}", interval_text(timing.lateness_ms)));
             lines.push(format!("remember   {}{default}", interval_text(job.remember_ms(self))));

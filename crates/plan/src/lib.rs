@@ -35,7 +35,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, Query as SqlQuery, SelectItem, SetExpr, Spanned, Statement as SqlStatement,
 };
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
-use hw_graph::{Job, Pipeline, Stream};
+use hw_graph::{Job, Pipeline, Stream, interval_text};
 
 pub use diagnostic::Diagnostic;
 pub use haversine::{EARTH_RADIUS_METRES, haversine_metres};
@@ -95,20 +95,44 @@ fn planned(name: &str, sql: &str, overrides: &[(String, String)]) -> Result<Pipe
     let state = context.state();
     let catalog = catalog::declare(&places, &script.creates, &script.parameters, &state)?;
     let mut jobs: Vec<Job> = Vec::new();
+    let mut places_of_jobs = Vec::new();
     for insert in &script.inserts {
         let planned = jobs_of(insert, &catalog, &state, &places)
             .map_err(|diagnostic| diagnostic.at_span(insert.query.body.span()).at(place_of(&insert.sink)))?;
+        places_of_jobs.resize(jobs.len() + planned.len(), place_of(&insert.sink));
         jobs.extend(planned);
         refuse_circle(&jobs, &catalog).map_err(|diagnostic| diagnostic.at(place_of(&insert.sink)))?;
     }
     let Catalog { streams, tables } = catalog;
-    Ok(Pipeline {
+    let pipeline = Pipeline {
         name: name.to_string(),
         parameters: script.parameters.listed(),
         streams,
         tables,
         jobs,
-    })
+    };
+    for (job, place) in pipeline.jobs.iter().zip(places_of_jobs) {
+        refuse_short_memory(job, &pipeline).map_err(|diagnostic| diagnostic.at(place))?;
+    }
+    Ok(pipeline)
+}
+
+/// Refuses a `remember` under which rows that belong to one window would not know each other.
+fn refuse_short_memory(job: &Job, pipeline: &Pipeline) -> Result<(), Diagnostic> {
+    let (remember_ms, least_ms) = (job.remember_ms(pipeline), job.least_remember_ms(pipeline));
+    if job.window.is_none() || remember_ms >= least_ms {
+        return Ok(());
+    }
+    let source = &pipeline.streams[job.source].name;
+    Err(Diagnostic::new(format!(
+        "the 'remember' of {source}, {}, is too short for this window",
+        interval_text(remember_ms)
+    ))
+    .detail("Rows must know each other for the whole window and the lateness, and for twice the lateness.")
+    .hint(format!(
+        "give {source} a 'remember' of at least {}, or leave it out",
+        interval_text(least_ms)
+    )))
 }
 
 fn jobs_of(

@@ -321,3 +321,13 @@ fn windows_over_windows() {
         "#]],
     );
 }
+
+#[test]
+fn a_memory_shorter_than_the_window() {
+    refused(
+        "CREATE UNBOUNDED EXTERNAL TABLE forgetful (user_id VARCHAR NOT NULL, time TIMESTAMP(3) NOT NULL, heart_rate INT NOT NULL)
+STORED AS AVRO LOCATION 'forgetful' OPTIONS ('key' 'user_id', 'time' 'time', 'lateness' '3 seconds', 'remember' '12 seconds');
+INSERT INTO sink SELECT user_id, time, avg(heart_rate) OVER (PARTITION BY user_id ORDER BY time RANGE BETWEEN INTERVAL '10 seconds' PRECEDING AND CURRENT ROW) FROM forgetful",
+        expect![[r#""#]],
+    );
+}
