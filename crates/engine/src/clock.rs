@@ -22,8 +22,8 @@ pub enum Observed {
     Moved,
     /// The record is more than `max_skew_ms` ahead and nobody confirms it: a dead letter.
     Skewed,
-    /// The clock had been set wrongly and was set back: all that waits is ready, all windows close, all is forgotten.
-    /// The clock is moved by [`PartitionClock::take_back`], after the caller has answered what waits.
+    /// The clock had been set wrongly: all that waits is ready, all windows close, all is forgotten. The caller answers
+    /// what waits, and then sets the clock back by [`PartitionClock::take_back`], which judges the record.
     SetBack,
 }
 
@@ -66,9 +66,35 @@ impl PartitionClock {
         self.now_ms
     }
 
-    /// Starts in the middle of the log: the clock stood at `now_ms` before the first record to come.
-    pub fn resume_at(&mut self, now_ms: Option<i64>) {
+    /// Takes a record in that only bears witness: it came before the place where the clock is known.
+    pub fn witness(&mut self, key: u32, time_ms: i64) {
+        self.push(Witness {
+            key,
+            time_ms,
+            behind: false,
+        });
+    }
+
+    /// Starts in the middle of the log, after the records before that place bore witness: the clock stands at `now_ms`.
+    /// `behind` as [`PartitionClock::behind`] said there.
+    pub fn resume_at(&mut self, now_ms: Option<i64>, behind: u16) {
         self.now_ms = now_ms;
+        for back in 1..=self.seen.min(WITNESSES as u64) {
+            if behind >> (back - 1) & 1 == 1 {
+                let seen = self.seen - back;
+                self.witnesses[(seen % WITNESSES as u64) as usize].behind = true;
+                self.behind_until = self.behind_until.max(seen + 1 + WITNESSES as u64);
+            }
+        }
+    }
+
+    /// Which of the last records stood far behind the clock when they came: a bit each, the lowest for the latest.
+    pub fn behind(&self) -> u16 {
+        if self.seen >= self.behind_until {
+            return 0;
+        }
+        let bits = self.last_records().enumerate();
+        bits.fold(0, |bits, (back, witness)| bits | u16::from(witness.behind) << back)
     }
 
     /// Takes the record of `key` at `time_ms` in.
@@ -76,39 +102,31 @@ impl PartitionClock {
     pub fn observe(&mut self, key: u32, time_ms: i64) -> Observed {
         let now_ms = self.now_ms.unwrap_or(time_ms);
         let behind = time_ms < now_ms.saturating_sub(self.max_skew_ms);
-        self.witnesses[(self.seen % WITNESSES as u64) as usize] = Witness { key, time_ms, behind };
-        self.seen += 1;
+        self.push(Witness { key, time_ms, behind });
         if behind {
             self.behind_until = self.seen + WITNESSES as u64;
         }
-        let observed = if self.now_ms.is_none() || (time_ms > now_ms && time_ms - now_ms <= self.max_lead_ms) {
-            self.now_ms = Some(time_ms);
-            Observed::Moved
-        } else if time_ms <= now_ms {
-            Observed::Stood
-        } else {
-            self.observe_lead(now_ms, time_ms)
-        };
         if self.seen < self.behind_until && self.set_back_to().is_some() {
             return Observed::SetBack;
         }
-        observed
+        self.judge(time_ms)
     }
 
-    /// Sets the clock back, after [`Observed::SetBack`]; witnesses are judged anew from there.
-    pub fn take_back(&mut self) {
-        if let Some(back_ms) = self.set_back_to() {
-            self.now_ms = Some(back_ms);
-            for witness in &mut self.witnesses {
-                witness.behind = false;
-            }
-            self.behind_until = 0;
+    /// Sets the clock back, after [`Observed::SetBack`], and judges the record that said so, at `time_ms`. Witnesses are
+    /// judged anew from there.
+    pub fn take_back(&mut self, time_ms: i64) -> Observed {
+        self.now_ms = self.set_back_to().or(self.now_ms);
+        for witness in &mut self.witnesses {
+            witness.behind = false;
         }
+        self.behind_until = 0;
+        self.judge(time_ms)
     }
 
-    /// Moves the clock to `clock_ms` as a mark of an idle partition does; `false` when it stood there already.
+    /// Moves the clock to `clock_ms` as a mark of an idle partition does; `false` when it stood there already, or has
+    /// not begun.
     pub fn mark(&mut self, clock_ms: i64) -> bool {
-        let moved = self.now_ms.is_none_or(|now_ms| clock_ms > now_ms);
+        let moved = self.now_ms.is_some_and(|now_ms| clock_ms > now_ms);
         if moved {
             self.now_ms = Some(clock_ms);
         }
@@ -118,6 +136,24 @@ impl PartitionClock {
     /// Whether the key is among the last records, so that its number must not be given to another key yet.
     pub fn remembers(&self, key: u32) -> bool {
         self.last_records().any(|witness| witness.key == key)
+    }
+
+    #[inline]
+    fn push(&mut self, witness: Witness) {
+        self.witnesses[(self.seen % WITNESSES as u64) as usize] = witness;
+        self.seen += 1;
+    }
+
+    #[inline]
+    fn judge(&mut self, time_ms: i64) -> Observed {
+        match self.now_ms {
+            Some(now_ms) if time_ms <= now_ms => Observed::Stood,
+            Some(now_ms) if time_ms.saturating_sub(now_ms) > self.max_lead_ms => self.observe_lead(now_ms, time_ms),
+            _ => {
+                self.now_ms = Some(time_ms);
+                Observed::Moved
+            }
+        }
     }
 
     #[cold]
@@ -233,7 +269,7 @@ mod tests {
             "one of two keys is not most of them"
         );
         assert_eq!(clock.observe(3, 7_000), Observed::SetBack);
-        clock.take_back();
+        assert_eq!(clock.take_back(7_000), Observed::Stood);
         assert_eq!(clock.now_ms(), Some(7_000));
         assert_eq!(clock.observe(1, 400 * 86_400_000), Observed::Skewed);
     }

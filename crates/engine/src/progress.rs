@@ -1,7 +1,8 @@
 //! How far a task has come, and from where its state can be rebuilt: what a commit's metadata carries.
 //!
-//! The log is the state. A task that starts reads again from [`Resume::replay_from`], with the clock set as it stood there,
-//! obeys the marks, and stays silent below the committed offset. Nothing is read or written here.
+//! The log is the state. A task that starts reads again from [`Resume::witnesses_from`]: records up to
+//! [`Resume::replay_from`] only bear witness for the clock; from there on, with the clock set as it stood, they are
+//! processed, marks are obeyed, and nothing is answered below the committed offset. Nothing is read or written here.
 //!
 //! # Constraints
 //!
@@ -33,10 +34,14 @@ pub struct Mark {
 pub struct Resume {
     /// Of the job that wrote it.
     pub fingerprint: u64,
-    /// Where reading starts again.
+    /// Where reading starts again: 16 records before `replay_from`, or more.
+    pub witnesses_from: u64,
+    /// Where processing starts again.
     pub replay_from: u64,
     /// The clock before the record at `replay_from`, in milliseconds; `None` at the beginning.
     pub clock_there_ms: Option<i64>,
+    /// Which of the witnesses there had come far behind the clock: a bit each, the lowest for the latest.
+    pub behind: u16,
     /// The clock at the commit, in milliseconds.
     pub clock_ms: Option<i64>,
     /// Since `replay_from`, in order.
@@ -52,6 +57,9 @@ struct Place {
     age_ms: i64,
     /// How many records came before it.
     records: u64,
+    behind: u16,
+    /// The records that follow are not known to have been processed from here: a place for witnesses only.
+    only_witnesses: bool,
 }
 
 /// Places from where reading could start again, and the marks since.
@@ -76,11 +84,35 @@ impl Progress {
 
     /// Idle marks are at least this far apart, so that a range never holds more than [`MARKS_MAX`].
     pub(crate) fn mark_spacing_ms(&self) -> i64 {
-        self.range_ms / (MARKS_MAX as i64 - 2) + 1
+        self.range_ms / (MARKS_MAX as i64 - 16) + 1
     }
 
-    /// Before the records of a chunk: `offset` is the next record's, `clock_ms` the clock.
-    pub(crate) fn before_chunk(&mut self, offset: u64, clock_ms: Option<i64>) {
+    /// Reading starts at `offset`, for the witnesses.
+    pub(crate) fn warms_up(&mut self, offset: u64) {
+        self.places.push_back(Place {
+            offset,
+            clock_ms: None,
+            age_ms: i64::MIN,
+            records: self.records,
+            behind: 0,
+            only_witnesses: true,
+        });
+    }
+
+    /// The witnesses are known: processing starts at `offset`, with the clock at `clock_ms`.
+    pub(crate) fn is_warm(&mut self, offset: u64, clock_ms: Option<i64>, behind: u16) {
+        self.places.push_back(Place {
+            offset,
+            clock_ms,
+            age_ms: clock_ms.unwrap_or(i64::MIN),
+            records: self.records,
+            behind,
+            only_witnesses: false,
+        });
+    }
+
+    /// Before the records of a chunk: `offset` is the next record's, `clock_ms` the clock, `behind` what it says of its witnesses.
+    pub(crate) fn before_chunk(&mut self, offset: u64, clock_ms: Option<i64>, behind: u16) {
         let age_ms = clock_ms.unwrap_or(i64::MIN);
         let step_ms = self.range_ms / PLACES_PER_RANGE;
         let due = self
@@ -93,6 +125,8 @@ impl Progress {
                 clock_ms,
                 age_ms,
                 records: self.records,
+                behind,
+                only_witnesses: false,
             });
         }
         self.drop_old(clock_ms);
@@ -117,46 +151,42 @@ impl Progress {
 
     /// What a commit carries, with the clock at `clock_ms`.
     pub(crate) fn resume(&self, fingerprint: u64, clock_ms: Option<i64>, position: u64) -> Resume {
-        let here = Place {
-            offset: position,
-            clock_ms,
-            age_ms: i64::MAX,
-            records: self.records,
-        };
-        let place = self.places.front().copied().unwrap_or(here);
-        let marks = self
-            .marks
-            .iter()
-            .filter(|mark| mark.offset >= place.offset)
-            .copied()
-            .collect();
+        let rows = self.rows_from(clock_ms);
+        let witnesses = rows.and_then(|rows| self.places.iter().rfind(|place| bears_witness(place, rows)));
+        let first = self.places.front().or(rows);
+        let replay_from = rows.map_or(position, |place| place.offset);
+        let later = |mark: &&Mark| mark.offset >= replay_from;
         Resume {
             fingerprint,
-            replay_from: place.offset,
-            clock_there_ms: place.clock_ms,
+            witnesses_from: witnesses.or(first).map_or(position, |place| place.offset),
+            replay_from,
+            clock_there_ms: rows.map_or(clock_ms, |place| place.clock_ms),
+            behind: rows.map_or(0, |place| place.behind),
             clock_ms,
-            marks,
+            marks: self.marks.iter().filter(later).copied().collect(),
         }
     }
 
-    /// Leaves, at the front, the latest place that is far enough back.
+    /// The latest place that is far enough back for processing, or the first that there is.
+    fn rows_from(&self, clock_ms: Option<i64>) -> Option<&Place> {
+        let far_ms = clock_ms.map_or(i64::MIN, |now_ms| now_ms.saturating_sub(self.range_ms));
+        let far = self.places.partition_point(|place| place.age_ms < far_ms);
+        let known = |place: &&Place| !place.only_witnesses;
+        self.places
+            .range(..far)
+            .rfind(known)
+            .or_else(|| self.places.iter().find(known))
+    }
+
+    /// Leaves, at the front, the latest place from which the witnesses are known.
     fn drop_old(&mut self, clock_ms: Option<i64>) {
-        let Some(now_ms) = clock_ms else { return };
-        let far_ms = now_ms.saturating_sub(self.range_ms);
-        // The first record that matters comes after `recent`; the witnesses before it matter as well.
-        let recent = self.places.partition_point(|place| place.age_ms < far_ms);
-        let Some(recent) = recent.checked_sub(1).map(|index| self.places[index]) else {
+        let Some(rows) = self.rows_from(clock_ms).copied() else {
             return;
         };
-        while self
-            .places
-            .get(1)
-            .is_some_and(|next| next.records + WITNESSES as u64 <= recent.records)
-        {
+        while self.places.get(1).is_some_and(|next| bears_witness(next, &rows)) {
             self.places.pop_front();
         }
-        let first = self.places.front().map_or(0, |place| place.offset);
-        while self.marks.front().is_some_and(|mark| mark.offset < first) {
+        while self.marks.front().is_some_and(|mark| mark.offset < rows.offset) {
             self.marks.pop_front();
         }
         while self.marks.len() > MARKS_MAX {
@@ -165,12 +195,19 @@ impl Progress {
     }
 }
 
+/// Whether enough records lie between the two for all witnesses.
+fn bears_witness(place: &Place, rows: &Place) -> bool {
+    place.records + WITNESSES as u64 <= rows.records
+}
+
 impl Resume {
     /// As bytes for a commit's metadata.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.fingerprint.to_le_bytes());
+        push(&mut bytes, self.witnesses_from);
         push(&mut bytes, self.replay_from);
+        push(&mut bytes, u64::from(self.behind));
         for clock_ms in [self.clock_there_ms, self.clock_ms] {
             bytes.push(u8::from(clock_ms.is_some()));
             push(&mut bytes, zigzag(clock_ms.unwrap_or(0)));
@@ -195,7 +232,9 @@ impl Resume {
             return Err("it has an unknown version");
         }
         let (fingerprint, mut rest) = rest.split_first_chunk::<8>().ok_or("it is cut off")?;
+        let witnesses_from = pull(&mut rest)?;
         let replay_from = pull(&mut rest)?;
+        let behind = u16::try_from(pull(&mut rest)?).map_err(|_| "it names too many witnesses")?;
         let clock_there_ms = pull_clock(&mut rest)?;
         let clock_ms = pull_clock(&mut rest)?;
         let count = pull(&mut rest)?;
@@ -217,8 +256,10 @@ impl Resume {
         }
         Ok(Resume {
             fingerprint: u64::from_le_bytes(*fingerprint),
+            witnesses_from,
             replay_from,
             clock_there_ms,
+            behind,
             clock_ms,
             marks,
         })
@@ -276,8 +317,10 @@ mod tests {
             .collect();
         let resume = Resume {
             fingerprint: u64::MAX - 5,
+            witnesses_from: (1 << 39) - 20,
             replay_from: 1 << 39,
             clock_there_ms: Some(-3),
+            behind: 0x8001,
             clock_ms: Some(clock_ms),
             marks,
         };
@@ -293,12 +336,14 @@ mod tests {
     fn the_place_kept_is_far_enough_back_and_not_too_far() {
         let mut progress = Progress::new(140_000);
         for second in 0..10_000_u64 {
-            progress.before_chunk(second * 20, Some(second as i64 * 1_000));
+            progress.before_chunk(second * 20, Some(second as i64 * 1_000), 0);
             progress.after_chunk(20);
         }
         let resume = progress.resume(1, Some(9_999_000), 200_000);
         let there_ms = resume.clock_there_ms.expect("it has begun");
         assert!(there_ms <= 9_999_000 - 140_000, "{there_ms}");
         assert!(there_ms > 9_999_000 - 170_000, "{there_ms}");
+        assert!(resume.witnesses_from + 16 <= resume.replay_from);
+        assert!(resume.witnesses_from + 200 >= resume.replay_from);
     }
 }

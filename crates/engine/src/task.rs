@@ -38,6 +38,13 @@ enum Windowed {
     Tumbling(Box<Keyed<TumblingWindow>>),
 }
 
+/// The stretch of the log before processing starts again.
+struct WarmUp {
+    until: u64,
+    clock_ms: Option<i64>,
+    behind: u16,
+}
+
 /// One job over one partition.
 pub struct Task {
     keys: Keys,
@@ -58,6 +65,8 @@ pub struct Task {
     silent_below: u64,
     /// Marks to obey while replaying, the next one last.
     replay_marks: Vec<Mark>,
+    /// Until then records only bear witness.
+    warm_up: Option<WarmUp>,
     metrics: Arc<TaskMetrics>,
 }
 
@@ -138,20 +147,35 @@ impl Task {
             position: 0,
             silent_below: 0,
             replay_marks: Vec::new(),
+            warm_up: None,
             metrics: Arc::default(),
         })
     }
 
-    /// Starts where a commit at `committed` left off.
-    pub(crate) fn resume(&mut self, committed: u64, resume: &Resume) {
+    /// Starts where a commit at `committed` left off: the records from [`Task::position`] on are to be processed again.
+    pub fn resume(&mut self, committed: u64, resume: &Resume) {
         self.silent_below = committed;
         self.position = committed;
         if matches!(self.windowed, Windowed::None) {
             return;
         }
-        self.position = resume.replay_from.min(committed);
-        self.clock.resume_at(resume.clock_there_ms);
+        self.position = resume.witnesses_from.min(committed);
         self.replay_marks = resume.marks.iter().rev().copied().collect();
+        self.progress.warms_up(self.position);
+        self.warm_up = Some(WarmUp {
+            until: resume.replay_from.clamp(self.position, committed),
+            clock_ms: resume.clock_there_ms,
+            behind: resume.behind,
+        });
+        self.end_warm_up();
+    }
+
+    /// Lets processing start when its place is reached.
+    fn end_warm_up(&mut self) {
+        if let Some(warm_up) = self.warm_up.take_if(|warm_up| warm_up.until <= self.position) {
+            self.clock.resume_at(warm_up.clock_ms, warm_up.behind);
+            self.progress.is_warm(self.position, warm_up.clock_ms, warm_up.behind);
+        }
     }
 
     /// Starts at an offset with nothing known.
@@ -190,7 +214,7 @@ impl Task {
     }
 
     /// What a commit of the present position carries.
-    pub(crate) fn resume_point(&self) -> Resume {
+    pub fn resume_point(&self) -> Resume {
         self.progress
             .resume(self.fingerprint, self.clock.now_ms(), self.position)
     }

@@ -35,6 +35,7 @@ impl Task {
             let until = self.segment_end(next);
             self.process_segment(batches, until)?;
             self.position = until;
+            self.end_warm_up();
         }
         self.obey_marks()?;
         Ok(())
@@ -69,7 +70,7 @@ impl Task {
         self.run_rows(rows, &[], false)
     }
 
-    /// A segment ends where a mark stands or where silence ends.
+    /// A segment ends where a mark stands, where processing starts again, or where silence ends.
     fn segment_end(&self, next: u64) -> u64 {
         let silence = Some(self.silent_below).filter(|end| *end > self.position);
         let mark = self
@@ -77,7 +78,8 @@ impl Task {
             .last()
             .map(|mark| mark.offset)
             .filter(|end| *end > self.position);
-        silence.into_iter().chain(mark).fold(next, u64::min)
+        let warm_up = self.warm_up.as_ref().map(|warm_up| warm_up.until);
+        silence.into_iter().chain(mark).chain(warm_up).fold(next, u64::min)
     }
 
     fn obey_marks(&mut self) -> Result<(), EngineError> {
@@ -143,10 +145,18 @@ impl Task {
             .map(|(row, reason)| (offsets[row], reason))
             .collect();
         self.refuse(invalid, batches, is_silent);
-        if self.has_window() {
-            self.progress.before_chunk(first_offset, self.clock.now_ms());
-        }
         let records = chunk.len();
+        if self.warm_up.is_some() {
+            for (key, time_ms) in chunk.keys.iter().zip(&chunk.times_ms) {
+                self.clock.witness(*key, *time_ms);
+            }
+            self.progress.after_chunk(records);
+            return Ok(());
+        }
+        if self.has_window() {
+            self.progress
+                .before_chunk(first_offset, self.clock.now_ms(), self.clock.behind());
+        }
         let number = self.chunks.push(chunk);
         let refused = self.run_chunk(number);
         self.progress.after_chunk(records);
@@ -279,18 +289,17 @@ impl ChunkRun<'_> {
                 keyed.prefetch_rows(*ahead);
             }
             let (key, time_ms) = (chunk.keys[row], chunk.times_ms[row]);
-            match self.clock.observe(key, time_ms) {
-                Observed::Stood => {}
-                Observed::Moved => self.advance(keyed),
-                Observed::Skewed => {
-                    self.refused.push((chunk.offsets[row], Reason::Skewed));
-                    continue;
-                }
-                Observed::SetBack => {
-                    keyed.finish_epoch(self.chunks, self.evaluated);
-                    self.clock.take_back();
-                    self.progress.set_back();
-                }
+            let mut observed = self.clock.observe(key, time_ms);
+            if observed == Observed::SetBack {
+                keyed.finish_epoch(self.chunks, self.evaluated);
+                observed = self.clock.take_back(time_ms);
+                self.progress.set_back();
+            }
+            if observed == Observed::Moved {
+                self.advance(keyed);
+            } else if observed == Observed::Skewed {
+                self.refused.push((chunk.offsets[row], Reason::Skewed));
+                continue;
             }
             if chunk.passes.as_ref().is_some_and(|passes| !passes.value(row)) {
                 continue;

@@ -37,7 +37,6 @@ pub(crate) struct Moment<'a> {
     pub(crate) now_ms: i64,
     /// No row that is still to be evaluated arrived, or will arrive, before this.
     pub(crate) oldest_ms: i64,
-    pub(crate) late: &'a mut LateRows,
     pub(crate) out: &'a mut Evaluated,
     /// Answers whose windows reached over rows that do not know each other.
     pub(crate) cut_windows: &'a mut u64,
@@ -48,11 +47,11 @@ pub(crate) trait Operator {
     /// An accepted row has arrived.
     fn accept(&mut self, key: u32, time_ms: i64, arrival_ms: i64);
 
-    /// Whether a closed window that a row of the key knows makes it late.
-    fn closed_makes_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &Rules) -> bool;
+    /// A late row has arrived; gives the time before which a row of the key has to be judged.
+    fn refuse(&mut self, key: u32, time_ms: i64, arrival_ms: i64) -> i64;
 
-    /// The end of the window of a late row, if that is closed by a window it knows.
-    fn closed_end_of(&self, key: u32, time_ms: i64, now_ms: i64, rules: &Rules) -> Option<i64>;
+    /// Whether windows of the key, as far as a row at `time_ms` that arrives at `now_ms` knows them, make it late.
+    fn makes_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &Rules) -> bool;
 
     /// Takes a row among the key's rows. `is_ready`: not only pulled along by a younger one.
     fn push(
@@ -149,9 +148,10 @@ impl<O: Operator> Keyed<O> {
         state.saw(now_ms);
         if time_ms < state.horizon_ms {
             if self.is_late(key, time_ms, now_ms) {
-                let closed_end_ms = self.operator.closed_end_of(key, time_ms, now_ms, &self.rules);
-                self.late
-                    .add(key, time_ms, now_ms, closed_end_ms, self.rules.remember_ms);
+                self.late.add(key, time_ms, now_ms, self.rules.remember_ms);
+                let horizon_ms = self.operator.refuse(key, time_ms, now_ms);
+                let state = &mut self.states[key as usize];
+                state.horizon_ms = state.horizon_ms.max(horizon_ms);
                 return false;
             }
             let state = &mut self.states[key as usize];
@@ -191,7 +191,6 @@ impl<O: Operator> Keyed<O> {
             rules: self.rules,
             now_ms,
             oldest_ms,
-            late: &mut self.late,
             out,
             cut_windows: &mut self.cut_windows,
         };
@@ -277,7 +276,6 @@ impl<O: Operator> Keyed<O> {
             rules: self.rules,
             now_ms,
             oldest_ms,
-            late: &mut self.late,
             out,
             cut_windows: &mut self.cut_windows,
         };
@@ -337,7 +335,7 @@ impl<O: Operator> Keyed<O> {
             || self
                 .evaluated(state)
                 .any(|(row_ms, arrival_ms)| makes_late(row_ms, arrival_ms))
-            || self.operator.closed_makes_late(key, time_ms, now_ms, rules)
+            || self.operator.makes_late(key, time_ms, now_ms, rules)
             || self.late.make_late(key, time_ms, now_ms, rules)
     }
 

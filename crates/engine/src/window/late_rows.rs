@@ -8,8 +8,6 @@ use std::collections::HashMap;
 struct LateRow {
     arrival_ms: i64,
     time_ms: i64,
-    /// End of its tumbling window, once a window of its key that ends there or later has closed.
-    closed_end_ms: Option<i64>,
 }
 
 /// The late rows of a partition's keys.
@@ -19,47 +17,21 @@ pub(crate) struct LateRows {
 }
 
 impl LateRows {
-    /// Remembers a late row; those that no row to come can know are dropped. `closed_end_ms`: the end of its window, if that is closed.
-    pub(crate) fn add(
-        &mut self,
-        key: u32,
-        time_ms: i64,
-        arrival_ms: i64,
-        closed_end_ms: Option<i64>,
-        remember_ms: i64,
-    ) {
+    /// Remembers a late row; those that no row to come can know are dropped.
+    pub(crate) fn add(&mut self, key: u32, time_ms: i64, arrival_ms: i64, remember_ms: i64) {
         let rows = self.rows.entry(key).or_default();
         rows.retain(|row| arrival_ms.saturating_sub(row.arrival_ms) <= remember_ms);
-        rows.push(LateRow {
-            arrival_ms,
-            time_ms,
-            closed_end_ms,
-        });
+        rows.push(LateRow { arrival_ms, time_ms });
     }
 
     /// Whether a known one makes a row at `time_ms` late.
     pub(crate) fn make_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &super::keyed::Rules) -> bool {
         let Some(rows) = self.rows.get(&key) else { return false };
-        rows.iter()
-            .filter(|row| now_ms.saturating_sub(row.arrival_ms) <= rules.remember_ms)
-            .any(|row| {
-                (now_ms > row.arrival_ms.saturating_add(rules.lateness_ms) && row.time_ms >= time_ms)
-                    || row.closed_end_ms.is_some_and(|end_ms| end_ms > time_ms)
-            })
-    }
-
-    /// A window of the key has closed that ends at `end_ms`.
-    #[inline]
-    pub(crate) fn window_closed(&mut self, key: u32, end_ms: i64, window_end_ms: impl Fn(i64) -> i64) {
-        if self.rows.is_empty() {
-            return;
-        }
-        for row in self.rows.get_mut(&key).into_iter().flatten() {
-            let its_end_ms = window_end_ms(row.time_ms);
-            if its_end_ms <= end_ms {
-                row.closed_end_ms = Some(its_end_ms);
-            }
-        }
+        rows.iter().any(|row| {
+            now_ms.saturating_sub(row.arrival_ms) <= rules.remember_ms
+                && now_ms > row.arrival_ms.saturating_add(rules.lateness_ms)
+                && row.time_ms >= time_ms
+        })
     }
 
     pub(crate) fn forget(&mut self, key: u32) {

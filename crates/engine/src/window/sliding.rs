@@ -96,12 +96,12 @@ impl SlidingWindow {
 impl Operator for SlidingWindow {
     fn accept(&mut self, _key: u32, _time_ms: i64, _arrival_ms: i64) {}
 
-    fn closed_makes_late(&self, _key: u32, _time_ms: i64, _now_ms: i64, _rules: &Rules) -> bool {
-        false
+    fn refuse(&mut self, _key: u32, _time_ms: i64, _arrival_ms: i64) -> i64 {
+        i64::MIN
     }
 
-    fn closed_end_of(&self, _key: u32, _time_ms: i64, _now_ms: i64, _rules: &Rules) -> Option<i64> {
-        None
+    fn makes_late(&self, _key: u32, _time_ms: i64, _now_ms: i64, _rules: &Rules) -> bool {
+        false
     }
 
     #[inline]

@@ -5,10 +5,14 @@
 //!
 //! # Constraints
 //!
-//! - A window's last row is the one that arrived last; the answer holds the rows that it knows.
+//! - The answer holds the rows that the window's last accepted row knows.
 //! - It closes when a row of its key at or past its end is evaluated, or when the clock has moved more than `lateness`
-//!   past its last row's arrival and has passed its end, or has moved more than X past that arrival.
-//! - Nearly always a key has one open window and remembers one closed one; others lie in maps.
+//!   past the arrival of its range's last row (late or not) and has passed its end (or has moved more than X past that
+//!   arrival).
+//! - A row is late when, among the rows of its window that it knows, itself the last, two neighbours leave a gap in which
+//!   the clock could have closed the window: the rows alone say so, whether or not it was open then.
+//! - A closed window is remembered until a ready row stands behind its end that everyone who knows its rows knows.
+//!   Nearly always a key has one open window and remembers one; others lie in a map.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,25 +28,34 @@ use super::rings::{NewRow, Rings};
 use super::sliding::first_at;
 use super::state::KeyState;
 
-/// An open window of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Open {
+/// What is kept of a window of a key, while it is open and while it may make rows late.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, packed(4))]
+struct KeyWindow {
+    /// `NONE`: this place is free.
     start_ms: i64,
-    last_arrival_ms: i64,
+    /// Of the last row of its range, late or not.
+    last_ms: i64,
+    /// Of the last accepted row; `NONE` when all were late.
+    accepted_ms: i64,
+    /// Of the last row after which it could have closed before the next came; `NONE` when there is none.
+    gap_ms: i64,
+    is_open: bool,
 }
 
-/// A closed window of a key, as far as it makes rows late.
-#[derive(Debug, Clone, Copy)]
-struct Closed {
-    last_arrival_ms: i64,
-    end_ms: i64,
-}
+/// No time.
+const NONE: i64 = i64::MIN;
 
-#[derive(Debug, Clone, Copy)]
-struct Windows {
-    open: Option<Open>,
-    closed: Option<Closed>,
-}
+const FREE: KeyWindow = KeyWindow {
+    start_ms: NONE,
+    last_ms: NONE,
+    accepted_ms: NONE,
+    gap_ms: NONE,
+    is_open: false,
+};
+
+/// Windows that lie beside the key: nearly always one is open and one remembered.
+type Places = [KeyWindow; 2];
 
 /// Tumbling windows over the rows of every key.
 #[derive(Debug)]
@@ -52,9 +65,9 @@ pub(crate) struct TumblingWindow {
     lateness_ms: i64,
     aggregates: FrameAggregates,
     rings: Rings,
-    windows: Vec<Windows>,
-    more_open: HashMap<u32, Vec<Open>>,
-    more_closed: HashMap<u32, Vec<Closed>>,
+    windows: Vec<Places>,
+    /// The others.
+    more: HashMap<u32, Vec<KeyWindow>>,
     /// When a window may close: the clock must have passed this. Looked at again then, for rows may have come.
     timers: BTreeMap<i64, Vec<(u32, i64)>>,
     ranges: Vec<std::ops::Range<usize>>,
@@ -71,8 +84,7 @@ impl TumblingWindow {
             aggregates: FrameAggregates::new(&layout, &tumbling.inputs, &tumbling.aggregates, 0),
             rings: Rings::new(layout.kinds(), tumbling.length_ms),
             windows: Vec::new(),
-            more_open: HashMap::new(),
-            more_closed: HashMap::new(),
+            more: HashMap::new(),
             timers: BTreeMap::new(),
             ranges: Vec::new(),
         };
@@ -95,137 +107,160 @@ impl TumblingWindow {
         time_ms - (time_ms - self.origin_ms).rem_euclid(self.length_ms)
     }
 
-    fn end_of(&self, time_ms: i64) -> i64 {
-        self.start_of(time_ms) + self.length_ms
-    }
-
     /// The window closes when the clock has passed this.
-    fn deadline_ms(&self, open: &Open) -> i64 {
-        let over_ms = (open.start_ms + self.length_ms).min(open.last_arrival_ms.saturating_add(self.length_ms));
-        over_ms.max(open.last_arrival_ms.saturating_add(self.lateness_ms))
+    fn deadline_ms(&self, window: &KeyWindow) -> i64 {
+        let last_ms = window.last_ms;
+        let over_ms = (window.start_ms + self.length_ms).min(last_ms.saturating_add(self.length_ms));
+        over_ms.max(last_ms.saturating_add(self.lateness_ms))
     }
 
-    fn find_open(&self, key: u32, start_ms: i64) -> Option<Open> {
-        let first = self.windows[key as usize].open.filter(|open| open.start_ms == start_ms);
-        first.or_else(|| {
-            self.more_open
-                .get(&key)?
-                .iter()
-                .find(|open| open.start_ms == start_ms)
-                .copied()
-        })
-    }
-
-    #[cold]
-    fn accept_another(&mut self, key: u32, start_ms: i64, arrival_ms: i64) {
-        let more = self.more_open.entry(key).or_default();
-        if let Some(open) = more.iter_mut().find(|open| open.start_ms == start_ms) {
-            open.last_arrival_ms = arrival_ms;
-            return;
-        }
-        let open = Open {
-            start_ms,
-            last_arrival_ms: arrival_ms,
+    fn of_key(&self, key: u32) -> impl Iterator<Item = &KeyWindow> {
+        let beside = self.windows.get(key as usize).into_iter().flatten();
+        let more = if self.more.is_empty() {
+            None
+        } else {
+            self.more.get(&key)
         };
-        more.push(open);
-        self.set_timer(key, &open);
+        beside
+            .chain(more.into_iter().flatten())
+            .filter(|window| window.start_ms != NONE)
     }
 
-    fn set_timer(&mut self, key: u32, open: &Open) {
-        self.timers
-            .entry(self.deadline_ms(open))
-            .or_default()
-            .push((key, open.start_ms));
+    fn find(&mut self, key: u32, start_ms: i64) -> Option<&mut KeyWindow> {
+        let more = if self.more.is_empty() {
+            None
+        } else {
+            self.more.get_mut(&key)
+        };
+        self.windows[key as usize]
+            .iter_mut()
+            .chain(more.into_iter().flatten())
+            .find(|window| window.start_ms == start_ms)
     }
 
-    /// Closes the key's windows that end at or before `time_ms`.
-    fn close_until(&mut self, key: u32, state: &mut KeyState, time_ms: i64, moment: &mut Moment<'_>) {
-        if let Some(open) = self.windows[key as usize]
-            .open
-            .filter(|open| open.start_ms + self.length_ms <= time_ms)
+    /// A row of the window has arrived: it may leave a gap behind it.
+    #[inline]
+    fn note_arrival(&mut self, key: u32, start_ms: i64, arrival_ms: i64) -> &mut KeyWindow {
+        if self.windows.len() <= key as usize {
+            self.windows.resize(key as usize + 1, [FREE; 2]);
+        }
+        let place = match self.windows[key as usize]
+            .iter()
+            .position(|window| window.start_ms == start_ms)
         {
-            self.close(key, state, open, moment);
+            Some(place) => place,
+            None => return self.note_elsewhere(key, start_ms, arrival_ms),
+        };
+        let deadline_ms = self.deadline_ms(&self.windows[key as usize][place]);
+        let window = &mut self.windows[key as usize][place];
+        if deadline_ms < arrival_ms {
+            window.gap_ms = window.last_ms;
         }
-        if self.more_open.is_empty() {
-            return;
+        window.last_ms = arrival_ms;
+        window
+    }
+
+    /// As above, for a window that does not lie beside the key, or not yet.
+    fn note_elsewhere(&mut self, key: u32, start_ms: i64, arrival_ms: i64) -> &mut KeyWindow {
+        if self.find(key, start_ms).is_none() {
+            let new = KeyWindow {
+                start_ms,
+                last_ms: arrival_ms,
+                ..FREE
+            };
+            match self.windows[key as usize]
+                .iter_mut()
+                .find(|window| window.start_ms == NONE)
+            {
+                Some(free) => *free = new,
+                None => self.more.entry(key).or_default().push(new),
+            }
         }
-        let more = self.more_open.get(&key).into_iter().flatten();
-        let over: Vec<Open> = more
-            .filter(|open| open.start_ms + self.length_ms <= time_ms)
+        let known = self.find(key, start_ms).copied().unwrap_or(FREE);
+        let is_gap = self.deadline_ms(&known) < arrival_ms;
+        let window = self.find(key, start_ms).expect("it was there, or was added just now");
+        if is_gap {
+            window.gap_ms = window.last_ms;
+        }
+        window.last_ms = arrival_ms;
+        window
+    }
+
+    fn set_timer(&mut self, key: u32, window: &KeyWindow) {
+        self.timers
+            .entry(self.deadline_ms(window))
+            .or_default()
+            .push((key, window.start_ms));
+    }
+
+    /// Closes the key's windows that end at or before `time_ms`, the first first.
+    #[inline]
+    fn close_until(&mut self, key: u32, state: &mut KeyState, time_ms: i64, moment: &mut Moment<'_>) {
+        let length_ms = self.length_ms;
+        let is_over = |window: &&KeyWindow| window.is_open && window.start_ms + length_ms <= time_ms;
+        while let Some(window) = self
+            .of_key(key)
+            .filter(is_over)
+            .min_by_key(|window| window.start_ms)
             .copied()
-            .collect();
-        for open in over {
-            self.close(key, state, open, moment);
+        {
+            self.close(key, state, window, moment);
         }
     }
 
-    fn close(&mut self, key: u32, state: &mut KeyState, open: Open, moment: &mut Moment<'_>) {
-        let end_ms = open.start_ms + self.length_ms;
+    fn close(&mut self, key: u32, state: &mut KeyState, window: KeyWindow, moment: &mut Moment<'_>) {
+        let (start_ms, end_ms) = (window.start_ms, window.start_ms + self.length_ms);
         let ring = &mut state.ring;
-        let first = first_at(&self.rings, ring, open.start_ms, ring.len());
+        let first = first_at(&self.rings, ring, start_ms, ring.len());
         let end = first_at(&self.rings, ring, end_ms, ring.len());
         let reach = (moment.rules.remember_ms, moment.now_ms);
-        let arrival_ms = open.last_arrival_ms;
-        let all_known = known_ranges(&self.rings, ring, first..end, arrival_ms, reach, &mut self.ranges);
+        let accepted_ms = window.accepted_ms;
+        let all_known = known_ranges(&self.rings, ring, first..end, accepted_ms, reach, &mut self.ranges);
         if !self.ranges.is_empty() {
             self.aggregates
                 .answer(&self.rings, ring, &self.ranges, &mut moment.out.aggregates);
             moment.out.keys.push(key);
-            moment.out.starts.push(open.start_ms);
+            moment.out.starts.push(start_ms);
             *moment.cut_windows += u64::from(!all_known);
         }
         self.rings.drop_range(ring, first..end);
         state.horizon_ms = state.horizon_ms.max(end_ms);
-        self.note_closed(key, open, end_ms, moment);
+        if let Some(window) = self.find(key, start_ms) {
+            window.is_open = false;
+        }
     }
 
-    fn note_closed(&mut self, key: u32, open: Open, end_ms: i64, moment: &mut Moment<'_>) {
-        let windows = &mut self.windows[key as usize];
-        if windows.open == Some(open) {
-            windows.open = None;
-        } else if let Some(more) = self.more_open.get_mut(&key) {
-            more.retain(|other| *other != open);
-            if more.is_empty() {
-                self.more_open.remove(&key);
-            }
-        }
-        let closed = Closed {
-            last_arrival_ms: open.last_arrival_ms,
-            end_ms,
+    /// Drops the windows that no row can ask for: whoever knows their last row knows the ready one at `time_ms`, too.
+    #[inline]
+    fn drop_outlived(&mut self, key: u32, time_ms: i64, arrival_ms: i64) {
+        let length_ms = self.length_ms;
+        let is_outlived = |window: &KeyWindow| {
+            !window.is_open && window.start_ms + length_ms <= time_ms && window.last_ms <= arrival_ms
         };
-        match windows.closed {
-            Some(other) if other.last_arrival_ms > closed.last_arrival_ms || other.end_ms > closed.end_ms => {
-                let more = self.more_closed.entry(key).or_default();
-                more.retain(|other| moment.oldest_ms.saturating_sub(other.last_arrival_ms) <= moment.rules.remember_ms);
-                more.push(closed);
+        for window in &mut self.windows[key as usize] {
+            if window.start_ms != NONE && is_outlived(window) {
+                *window = FREE;
             }
-            _ => windows.closed = Some(closed),
         }
-        let (length_ms, origin_ms) = (self.length_ms, self.origin_ms);
-        let window_end_ms = |time_ms: i64| time_ms - (time_ms - origin_ms).rem_euclid(length_ms) + length_ms;
-        moment.late.window_closed(key, end_ms, window_end_ms);
-    }
-
-    /// The closed windows that a row arriving at `now_ms` knows a row of.
-    fn known_closed(&self, key: u32, now_ms: i64, rules: &Rules) -> impl Iterator<Item = &Closed> {
-        let remember_ms = rules.remember_ms;
-        let first = self.windows[key as usize].closed.iter();
-        first
-            .chain(self.more_closed.get(&key).into_iter().flatten())
-            .filter(move |closed| now_ms.saturating_sub(closed.last_arrival_ms) <= remember_ms)
+        if let Some(more) = self.more.get_mut(&key) {
+            more.retain(|window| !is_outlived(window));
+            if more.is_empty() {
+                self.more.remove(&key);
+            }
+        }
     }
 
     #[cold]
     fn close_due(&mut self, states: &mut [KeyState], moment: &mut Moment<'_>) {
         while let Some(due) = self.timers.first_entry().filter(|due| *due.key() < moment.now_ms) {
             for (key, start_ms) in due.remove() {
-                let Some(open) = self.find_open(key, start_ms) else {
+                let Some(window) = self.find(key, start_ms).filter(|window| window.is_open).copied() else {
                     continue;
                 };
-                if self.deadline_ms(&open) < moment.now_ms {
-                    self.close(key, &mut states[key as usize], open, moment);
+                if self.deadline_ms(&window) < moment.now_ms {
+                    self.close(key, &mut states[key as usize], window, moment);
                 } else {
-                    self.set_timer(key, &open);
+                    self.set_timer(key, &window);
                 }
             }
         }
@@ -235,54 +270,36 @@ impl TumblingWindow {
 impl Operator for TumblingWindow {
     #[inline]
     fn accept(&mut self, key: u32, time_ms: i64, arrival_ms: i64) {
-        if self.windows.len() <= key as usize {
-            self.windows.resize(
-                key as usize + 1,
-                Windows {
-                    open: None,
-                    closed: None,
-                },
-            );
-        }
-        let windows = &mut self.windows[key as usize];
-        match &mut windows.open {
-            Some(open) if time_ms >= open.start_ms && time_ms < open.start_ms + self.length_ms => {
-                open.last_arrival_ms = arrival_ms;
-            }
-            Some(_) => self.accept_another(key, self.start_of(time_ms), arrival_ms),
-            None => {
-                let start_ms = time_ms - (time_ms - self.origin_ms).rem_euclid(self.length_ms);
-                let open = Open {
-                    start_ms,
-                    last_arrival_ms: arrival_ms,
-                };
-                if self
-                    .more_open
-                    .get(&key)
-                    .is_some_and(|more| more.iter().any(|open| open.start_ms == start_ms))
-                {
-                    return self.accept_another(key, start_ms, arrival_ms);
-                }
-                windows.open = Some(open);
-                self.set_timer(key, &open);
-            }
+        let start_ms = self.start_of(time_ms);
+        let window = self.note_arrival(key, start_ms, arrival_ms);
+        window.accepted_ms = arrival_ms;
+        if !window.is_open {
+            window.is_open = true;
+            let window = *window;
+            self.set_timer(key, &window);
         }
     }
 
-    fn closed_makes_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &Rules) -> bool {
-        self.windows.len() > key as usize
-            && self
-                .known_closed(key, now_ms, rules)
-                .any(|closed| closed.end_ms > time_ms)
+    #[cold]
+    fn refuse(&mut self, key: u32, time_ms: i64, arrival_ms: i64) -> i64 {
+        let start_ms = self.start_of(time_ms);
+        self.note_arrival(key, start_ms, arrival_ms);
+        start_ms + self.length_ms
     }
 
-    fn closed_end_of(&self, key: u32, time_ms: i64, now_ms: i64, rules: &Rules) -> Option<i64> {
-        let end_ms = self.end_of(time_ms);
-        let is_closed = self.windows.len() > key as usize
-            && self
-                .known_closed(key, now_ms, rules)
-                .any(|closed| closed.end_ms >= end_ms);
-        is_closed.then_some(end_ms)
+    fn makes_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &Rules) -> bool {
+        let knows = |arrival_ms: i64| arrival_ms != NONE && now_ms.saturating_sub(arrival_ms) <= rules.remember_ms;
+        let start_ms = self.start_of(time_ms);
+        self.of_key(key).any(|window| {
+            let was_closed = !window.is_open && window.accepted_ms != NONE;
+            if window.start_ms == start_ms {
+                knows(window.gap_ms)
+                    || (knows(window.last_ms) && self.deadline_ms(window) < now_ms)
+                    || (was_closed && knows(window.accepted_ms))
+            } else {
+                was_closed && window.start_ms > start_ms && knows(window.accepted_ms)
+            }
+        })
     }
 
     #[inline]
@@ -291,10 +308,13 @@ impl Operator for TumblingWindow {
         state: &mut KeyState,
         row: &Waiting,
         inputs: &[InputValues],
-        _is_ready: bool,
+        is_ready: bool,
         moment: &mut Moment<'_>,
     ) {
         self.close_until(row.key, state, row.time_ms, moment);
+        if is_ready {
+            self.drop_outlived(row.key, row.time_ms, row.arrival_ms);
+        }
         let new = NewRow {
             time_ms: row.time_ms,
             arrival_ms: row.arrival_ms,
@@ -318,21 +338,14 @@ impl Operator for TumblingWindow {
     }
 
     fn is_quiet(&self, key: u32) -> bool {
-        self.windows
-            .get(key as usize)
-            .is_none_or(|windows| windows.open.is_none())
-            && !self.more_open.contains_key(&key)
+        self.of_key(key).all(|window| !window.is_open)
     }
 
     fn forget(&mut self, key: u32, state: &mut KeyState) {
         self.rings.release(&mut state.ring);
-        self.more_open.remove(&key);
-        self.more_closed.remove(&key);
+        self.more.remove(&key);
         if let Some(windows) = self.windows.get_mut(key as usize) {
-            *windows = Windows {
-                open: None,
-                closed: None,
-            };
+            *windows = [FREE; 2];
         }
     }
 
@@ -345,6 +358,6 @@ impl Operator for TumblingWindow {
     }
 
     fn bytes_held(&self) -> usize {
-        self.rings.bytes_held() + self.windows.len() * size_of::<Windows>()
+        self.rings.bytes_held() + self.windows.len() * size_of::<Places>()
     }
 }

@@ -39,7 +39,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         room: "engine",
         product: &["graph", "log", "avro"],
-        tests: &["plan", "batch"],
+        tests: &["plan", "batch", "reference"],
     },
     Allowed {
         room: "graph",
@@ -69,6 +69,11 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         room: "plan",
         product: &["graph"],
+        tests: &[],
+    },
+    Allowed {
+        room: "reference",
+        product: &[],
         tests: &[],
     },
     Allowed {
