@@ -328,6 +328,14 @@ fn a_memory_shorter_than_the_window() {
         "CREATE UNBOUNDED EXTERNAL TABLE forgetful (user_id VARCHAR NOT NULL, time TIMESTAMP(3) NOT NULL, heart_rate INT NOT NULL)
 STORED AS AVRO LOCATION 'forgetful' OPTIONS ('key' 'user_id', 'time' 'time', 'lateness' '3 seconds', 'remember' '12 seconds');
 INSERT INTO sink SELECT user_id, time, avg(heart_rate) OVER (PARTITION BY user_id ORDER BY time RANGE BETWEEN INTERVAL '10 seconds' PRECEDING AND CURRENT ROW) FROM forgetful",
-        expect![[r#""#]],
+        expect![[r#"
+            error: the 'remember' of forgetful, 12 seconds, is too short for this window
+             --> line 3, column 13
+              |
+            3 | INSERT INTO sink SELECT user_id, time, avg(heart_rate) OVER (PARTITION BY user_id ORDER BY time RANGE BETWEEN INTERVAL '10 seconds' PRECEDING AND CURRENT ROW) FROM forgetful;
+              |             ^
+            Rows must know each other for the whole window and the lateness, and for twice the lateness.
+            hint: give forgetful a 'remember' of at least 13 seconds, or leave it out
+        "#]],
     );
 }
