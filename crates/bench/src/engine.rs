@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hw_engine::{Schemas, Table, Task, TaskMetrics};
 use hw_graph::Pipeline;
+use hw_log::RawBatch;
 use hw_log::batch::BatchHeader;
 use hw_town::Reading;
 use hw_town::steady::Steady;
@@ -83,34 +84,84 @@ fn plan(bench: &EngineBench) -> Result<Pipeline, BenchError> {
     Ok(hw_plan::plan("bench", bench.form.sql(), &[window]).map_err(Box::new)?)
 }
 
+/// A task and a load for it, ready to run.
+pub struct EngineRun {
+    encoded: Encoded,
+    task: Task,
+    second: u32,
+}
+
+/// What a second of the load is, encoded: the batches, and the offset behind them.
+pub struct Second {
+    batches: Vec<RawBatch>,
+    next_offset: u64,
+}
+
+impl EngineRun {
+    /// Nothing has been processed yet.
+    ///
+    /// # Errors
+    /// When anything fails; nothing should.
+    pub fn new(bench: &EngineBench) -> Result<EngineRun, BenchError> {
+        let pipeline = plan(bench)?;
+        let source = &pipeline.streams[pipeline.jobs[0].source];
+        let mut table = Table::new(&pipeline.tables[0].columns, pipeline.tables[0].key)?;
+        table.upsert(&baselines(&pipeline, bench.load.users)?);
+        let tables = [Arc::new(RwLock::new(table))];
+        let schema = hw_engine::value_schema(&source.record, &source.columns, hw_engine::outside_value(source))?;
+        let task = Task::for_topic(&pipeline, 0, &tables, Box::new(OneSchema(schema.to_json())), 2)?;
+        let encoded = Encoded::new(bench.load, source, READING_SCHEMA)?;
+        Ok(EngineRun {
+            encoded,
+            task,
+            second: 0,
+        })
+    }
+
+    /// Encodes the next second of the load.
+    ///
+    /// # Errors
+    /// When anything fails; nothing should.
+    pub fn next_second(&mut self) -> Result<Second, BenchError> {
+        let batches = self.encoded.second(self.second)?;
+        self.second += 1;
+        Ok(Second {
+            batches,
+            next_offset: self.encoded.next_offset(),
+        })
+    }
+
+    /// What is measured: each batch's CRC, and the way from the batches to findings encoded.
+    ///
+    /// # Errors
+    /// When anything fails; nothing should.
+    pub fn process(&mut self, second: &Second) -> Result<(), BenchError> {
+        for batch in &second.batches {
+            BatchHeader::parse(batch)?.verify_crc(batch)?;
+        }
+        self.task.process(&second.batches, second.next_offset)?;
+        std::hint::black_box(self.task.take_batches());
+        Ok(())
+    }
+}
+
 /// Runs the engine over the load.
 ///
 /// # Errors
 /// When anything fails; nothing should.
 pub fn measure_engine(bench: &EngineBench) -> Result<EngineMeasured, BenchError> {
-    let pipeline = plan(bench)?;
-    let source = &pipeline.streams[pipeline.jobs[0].source];
-    let mut table = Table::new(&pipeline.tables[0].columns, pipeline.tables[0].key)?;
-    table.upsert(&baselines(&pipeline, bench.load.users)?);
-    let tables = [Arc::new(RwLock::new(table))];
-    let schema = hw_engine::value_schema(&source.record, &source.columns, hw_engine::outside_value(source))?;
-    let mut task = Task::for_topic(&pipeline, 0, &tables, Box::new(OneSchema(schema.to_json())), 2)?;
-    let mut encoded = Encoded::new(bench.load, source, READING_SCHEMA)?;
+    let mut run = EngineRun::new(bench)?;
     let mut elapsed = Duration::ZERO;
     for second in 0..bench.warm_s + bench.measured_s {
-        let batches = encoded.second(second)?;
+        let batches = run.next_second()?;
         let started = Instant::now();
-        for batch in &batches {
-            BatchHeader::parse(batch)?.verify_crc(batch)?;
-        }
-        task.process(&batches, encoded.next_offset())?;
-        std::hint::black_box(task.take_batches());
+        run.process(&batches)?;
         if second >= bench.warm_s {
             elapsed += started.elapsed();
         }
     }
-    let (state_bytes, keys) = task.state();
-    let findings = TaskMetrics::get(&task.metrics().rows_out);
+    let (state_bytes, keys) = run.task.state();
+    let findings = TaskMetrics::get(&run.task.metrics().rows_out);
     let readings = u64::from(bench.measured_s) * u64::from(bench.load.users);
     Ok(EngineMeasured {
         readings,

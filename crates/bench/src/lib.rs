@@ -6,7 +6,7 @@ mod engine;
 mod folder;
 mod load;
 
-pub use engine::{EngineBench, EngineMeasured, Form, measure_batch, measure_engine};
+pub use engine::{EngineBench, EngineMeasured, EngineRun, Form, Second, measure_batch, measure_engine};
 pub use folder::{LogBench, LogMeasured, measure_log};
 pub use load::{Encoded, baselines, columns, user_id};
 

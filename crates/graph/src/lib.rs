@@ -94,7 +94,7 @@ pub struct Check {
     pub predicate: Arc<dyn PhysicalExpr>,
 }
 
-/// How time passes in a stream, all in milliseconds (see the design's "Time is each user's own").
+/// How time passes in a stream, all in milliseconds (see ARCHITECTURE.md, "Time is each user's own").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// A row is ready once the clock has moved more than this past its arrival.

@@ -107,7 +107,7 @@ impl fmt::Display for AggregateFunction {
 }
 
 impl Window {
-    /// The longest reach of the window in milliseconds: the `X` of the design.
+    /// The longest reach of the window in milliseconds: X.
     pub fn length_ms(&self) -> i64 {
         match self {
             Window::Sliding(sliding) => sliding.frames.iter().map(|frame| frame.preceding_ms).max().unwrap_or(0),

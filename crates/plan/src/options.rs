@@ -112,7 +112,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Defaults are the design's; every one may be set on the stream whose time it is.
+    /// Every one has a default and may be set on the stream whose time it is.
     pub(crate) fn timing(&mut self) -> Result<Timing, Diagnostic> {
         let default = Timing::default();
         Ok(Timing {

@@ -5,7 +5,7 @@
 //!
 //! # The rules
 //!
-//! They are the design's, "Time is each user's own". In short: a row's arrival is the clock just after its record; it is
+//! They stand in ARCHITECTURE.md, "Time is each user's own". In short: a row's arrival is the clock just after its record; it is
 //! ready once the clock has moved more than `lateness` past that; a key's ready rows are answered in event-time order together
 //! with waiting rows that are older; a row is late when a ready row that it knows has an equal or greater time.
 //!

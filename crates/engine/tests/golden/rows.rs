@@ -2,8 +2,6 @@
 //!
 //! Floats are rounded to 8 significant digits: sums of floats may differ in the last digits, integers may not.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,11 +12,16 @@ use serde_json::Value;
 
 /// All rows of a file.
 pub(crate) fn read(path: &Path, schema: &SchemaRef) -> Vec<RecordBatch> {
-    let file = BufReader::new(File::open(path).expect("input"));
-    let reader = ReaderBuilder::new(schema.clone()).build(file).expect("reader");
-    reader
-        .collect::<Result<_, _>>()
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    parse(&text, schema)
+}
+
+/// All rows of JSON lines.
+pub(crate) fn parse(text: &str, schema: &SchemaRef) -> Vec<RecordBatch> {
+    let reader = ReaderBuilder::new(schema.clone())
+        .build(text.as_bytes())
+        .expect("reader");
+    reader.collect::<Result<_, _>>().expect("rows")
 }
 
 /// Sorted JSON lines with the names of `columns`, by position.
