@@ -51,7 +51,8 @@ impl Packed {
 pub(crate) struct KeyBlock {
     packed: Vec<Packed>,
     hashes: Vec<u64>,
-    long: Vec<Box<[u8]>>,
+    /// The bytes of long keys, one behind the other; a place among them is where they begin and how many they are.
+    long: Vec<u8>,
 }
 
 impl KeyBlock {
@@ -64,6 +65,16 @@ impl KeyBlock {
     pub(crate) fn len(&self) -> usize {
         self.packed.len()
     }
+
+    fn push_long(&mut self, key: &[u8]) {
+        self.packed.push(Packed::long(self.long.len() << 32 | key.len()));
+        self.long.extend_from_slice(key);
+    }
+
+    fn long(&self, place: usize) -> &[u8] {
+        let start = place >> 32;
+        &self.long[start..start + (place & 0xffff_ffff)]
+    }
 }
 
 /// Keys and their numbers.
@@ -73,6 +84,7 @@ pub(crate) struct Keys {
     packed: Vec<Packed>,
     long: Vec<Box<[u8]>>,
     long_free: Vec<usize>,
+    long_bytes: usize,
     free: Vec<u32>,
     hasher: hashbrown::DefaultHashBuilder,
 }
@@ -84,6 +96,7 @@ impl Default for Keys {
             packed: Vec::new(),
             long: Vec::new(),
             long_free: Vec::new(),
+            long_bytes: 0,
             free: Vec::new(),
             hasher: hashbrown::DefaultHashBuilder::default(),
         }
@@ -99,9 +112,8 @@ impl Keys {
             block.packed.push(packed);
             block.hashes.push(self.hash_packed(packed));
         } else {
-            block.packed.push(Packed::long(block.long.len()));
             block.hashes.push(self.hash_long(key));
-            block.long.push(key.into());
+            block.push_long(key);
         }
     }
 
@@ -109,7 +121,7 @@ impl Keys {
     pub(crate) fn staged_text<'a>(&self, block: &'a KeyBlock, index: usize) -> Option<&'a str> {
         let packed = &block.packed[index];
         let bytes = match packed.long_place() {
-            Some(place) => &block.long[place],
+            Some(place) => block.long(place),
             None => &packed.0[..packed.0[15] as usize],
         };
         std::str::from_utf8(bytes).ok()
@@ -179,6 +191,7 @@ impl Keys {
         }
         self.close_hole(hole);
         if let Some(place) = self.packed[number as usize].long_place() {
+            self.long_bytes -= self.long[place].len();
             self.long[place] = Box::default();
             self.long_free.push(place);
         }
@@ -188,7 +201,7 @@ impl Keys {
 
     /// Bytes held.
     pub(crate) fn bytes_held(&self) -> usize {
-        let long: usize = self.long.iter().map(|key| key.len() + 16).sum();
+        let long = self.long_bytes + self.long.len() * size_of::<Box<[u8]>>();
         self.slots.len() * 4 + self.packed.len() * 16 + long + self.free.len() * 4
     }
 
@@ -200,8 +213,9 @@ impl Keys {
                 packed
             }
             Some(place) => {
-                std::str::from_utf8(&block.long[place]).ok()?;
-                Packed::long(self.store_long(block.long[place].clone()))
+                let key = block.long(place);
+                std::str::from_utf8(key).ok()?;
+                Packed::long(self.store_long(key.into()))
             }
         };
         if (self.len() + 1) * 5 > self.slots.len() * 4 {
@@ -222,6 +236,7 @@ impl Keys {
     }
 
     fn store_long(&mut self, key: Box<[u8]>) -> usize {
+        self.long_bytes += key.len();
         if let Some(place) = self.long_free.pop() {
             self.long[place] = key;
             return place;
@@ -269,7 +284,7 @@ impl Keys {
         let stored = self.packed[number as usize];
         match (stored.long_place(), packed.long_place()) {
             (None, None) => stored == packed,
-            (Some(mine), Some(theirs)) => self.long[mine] == block.long[theirs],
+            (Some(mine), Some(theirs)) => *self.long[mine] == *block.long(theirs),
             _ => false,
         }
     }

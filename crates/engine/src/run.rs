@@ -280,6 +280,7 @@ fn make_tasks(
                     partition,
                     reason,
                 })?;
+                refuse_lost(&pipeline.name, commit, &resume, range.start)?;
                 resume_task(&mut task, log.as_ref(), commit, &resume, replay_range_ms(pipeline, job))?;
             }
         }
@@ -293,6 +294,20 @@ fn make_tasks(
         ));
     }
     Ok(tasks)
+}
+
+/// What retention has taken cannot be replayed, and going on without it would give other answers than before.
+fn refuse_lost(name: &str, commit: &hw_log::Commit, resume: &Resume, start: u64) -> Result<(), EngineError> {
+    let first = resume.witnesses_from.min(commit.offset);
+    if start <= first {
+        return Ok(());
+    }
+    let (topic, partition) = (&commit.topic, commit.partition);
+    Err(EngineError::Topics(format!(
+        "topic {topic}, partition {partition} begins at offset {start}, but a restart of {name} reads again from {first}: \
+         retention has removed what is needed to go on where the last commit was. Raise the topic's retention; to go on \
+         with what is left, run a copy of the pipeline's file under another name, which begins at the beginning"
+    )))
 }
 
 /// A changed plan has no use for the old plan's place: it reads again from as far back as it remembers itself.
@@ -317,4 +332,35 @@ fn resume_task(
     };
     task.start_at(from, commit.offset);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_without_what_must_be_replayed_is_refused() {
+        let commit = hw_log::Commit {
+            group: "rule-0".into(),
+            topic: "readings".into(),
+            partition: 3,
+            offset: 900,
+            metadata: Vec::new(),
+        };
+        let resume = Resume {
+            witnesses_from: 480,
+            replay_from: 500,
+            ..Resume::default()
+        };
+        assert!(refuse_lost("rule", &commit, &resume, 480).is_ok());
+        let error = refuse_lost("rule", &commit, &resume, 481)
+            .expect_err("it is gone")
+            .to_string();
+        assert!(
+            error.starts_with(
+                "topic readings, partition 3 begins at offset 481, but a restart of rule reads again from 480"
+            ),
+            "{error}"
+        );
+    }
 }
