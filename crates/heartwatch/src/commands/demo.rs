@@ -23,6 +23,7 @@ use crate::decode_view::RecordView;
 use crate::encode::TopicWriter;
 use crate::inputs::{duration, open_log};
 use crate::mistake;
+use crate::status::StatusPage;
 
 /// Someone without a finding for this long, in event time, is back in range or has moved.
 const OVER_AFTER_MS: i64 = 5_000;
@@ -43,6 +44,9 @@ pub(crate) struct DemoArgs {
     /// Keep the log in this folder.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Port of the status page, on this machine only; 0 takes a free one [default: 8080, or a free one]
+    #[arg(long)]
+    port: Option<u16>,
     /// The same seed gives the same town.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -73,7 +77,12 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
     };
     let mut town = Town::new(&options).map_err(mistake)?;
     let mut readings = prepare(&pipeline, log.as_ref(), &town)?;
+    let page = match args.port {
+        Some(port) => StatusPage::open(port, &pipeline, &log)?,
+        None => StatusPage::open_anywhere(&pipeline, &log)?,
+    };
     let running = hw_engine::start(&pipeline, &log, &clock, &RunOptions::default()).map_err(mistake)?;
+    page.show(&running);
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))?;
@@ -81,6 +90,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
         "{} people send a reading a second; Ctrl-C stops. Not a medical device.",
         args.users
     );
+    println!("the page: {}", page.url());
     let mut watch = Watch::new(log.as_ref(), &pipeline)?;
     let (began, mut seconds, mut sent) = (Instant::now(), 0_u64, Vec::new());
     while !stop.load(Ordering::Relaxed)

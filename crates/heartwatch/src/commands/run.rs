@@ -11,6 +11,7 @@ use hw_log::IfMissing;
 
 use crate::inputs::{PipelineArgs, open_log};
 use crate::mistake;
+use crate::status::StatusPage;
 
 /// Run a pipeline live on a log in a folder; a restart resumes where the last commit was.
 #[derive(Debug, Args)]
@@ -29,6 +30,9 @@ pub(crate) struct RunArgs {
     /// Partitions of topics that are made.
     #[arg(long, default_value_t = 4)]
     partitions: u32,
+    /// Serve a status page on this port, on this machine only; 0 takes a free one.
+    #[arg(long)]
+    port: Option<u16>,
 }
 
 /// Runs until Ctrl-C, or until the end.
@@ -42,6 +46,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         partitions: args.partitions,
         ..RunOptions::default()
     };
+    let page = args
+        .port
+        .map(|port| StatusPage::open(port, &pipeline, &log))
+        .transpose()?;
     let running = hw_engine::start(&pipeline, &log, &clock, &options).map_err(mistake)?;
     let stopper = running.stopper();
     ctrlc::set_handler(move || stopper.store(true, Ordering::Relaxed))?;
@@ -55,6 +63,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         running.tasks.len(),
         args.log.display()
     );
+    if let Some(page) = &page {
+        page.show(&running);
+        eprintln!("the page: {}", page.url());
+    }
     let tasks = running.tasks.clone();
     let (mut rounds, mut before) = (0_u32, 0);
     while !running.is_finished() {

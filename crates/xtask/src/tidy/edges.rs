@@ -57,6 +57,7 @@ const ALLOWED: &[Allowed] = &[
             "log",
             "avro",
             "connectors",
+            "server",
             "town",
         ],
         tests: &[],
@@ -73,6 +74,11 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         room: "reference",
+        product: &[],
+        tests: &[],
+    },
+    Allowed {
+        room: "server",
         product: &[],
         tests: &[],
     },
