@@ -7,6 +7,7 @@ mod commands;
 mod decode_view;
 mod encode;
 mod inputs;
+mod maintenance;
 mod status;
 
 use clap::{Parser, Subcommand};

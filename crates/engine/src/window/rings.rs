@@ -166,7 +166,9 @@ impl Rings {
         if rows == 0 {
             return;
         }
-        ring.front = (ring.front + rows as u32) % self.store(ring).blocks.capacity(ring.class) as u32;
+        let capacity = self.store(ring).blocks.capacity(ring.class) as u32;
+        let front = ring.front + rows as u32;
+        ring.front = if front >= capacity { front - capacity } else { front };
         ring.len -= rows as u32;
     }
 
