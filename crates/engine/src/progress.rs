@@ -69,6 +69,8 @@ pub(crate) struct Progress {
     places: VecDeque<Place>,
     marks: VecDeque<Mark>,
     records: u64,
+    /// The clock after the last chunk.
+    last_ms: Option<i64>,
 }
 
 impl Progress {
@@ -79,6 +81,7 @@ impl Progress {
             places: VecDeque::new(),
             marks: VecDeque::new(),
             records: 0,
+            last_ms: None,
         }
     }
 
@@ -132,8 +135,14 @@ impl Progress {
         self.drop_old(clock_ms);
     }
 
-    /// After the records of a chunk.
-    pub(crate) fn after_chunk(&mut self, records: usize) {
+    /// After the records of a chunk, with the clock at `clock_ms`.
+    pub(crate) fn after_chunk(&mut self, records: usize, clock_ms: Option<i64>) {
+        self.bore_witness(records);
+        self.last_ms = clock_ms;
+    }
+
+    /// After records that only bore witness.
+    pub(crate) fn bore_witness(&mut self, records: usize) {
         self.records += records as u64;
     }
 
@@ -149,9 +158,23 @@ impl Progress {
         self.drop_old(Some(mark.clock_ms));
     }
 
-    /// What a commit carries, with the clock at `clock_ms`.
-    pub(crate) fn resume(&self, fingerprint: u64, clock_ms: Option<i64>, position: u64) -> Resume {
-        let rows = self.rows_from(clock_ms);
+    /// What a commit carries at `position`, with the clock at `clock_ms` and `behind` as it says.
+    pub(crate) fn resume(&self, fingerprint: u64, clock_ms: Option<i64>, behind: u16, position: u64) -> Resume {
+        let here = Place {
+            offset: position,
+            clock_ms,
+            age_ms: i64::MAX,
+            records: self.records,
+            behind,
+            only_witnesses: false,
+        };
+        // After a long silence no record matters any more, and retention may take them all.
+        let is_silent = self.last_ms.is_some_and(|last_ms| last_ms < self.far_ms(clock_ms));
+        let rows = if is_silent {
+            Some(&here)
+        } else {
+            self.rows_from(clock_ms)
+        };
         let witnesses = rows.and_then(|rows| self.places.iter().rfind(|place| bears_witness(place, rows)));
         let first = self.places.front().or(rows);
         let replay_from = rows.map_or(position, |place| place.offset);
@@ -167,9 +190,14 @@ impl Progress {
         }
     }
 
+    /// Records that arrived before this matter no more.
+    fn far_ms(&self, clock_ms: Option<i64>) -> i64 {
+        clock_ms.map_or(i64::MIN, |now_ms| now_ms.saturating_sub(self.range_ms))
+    }
+
     /// The latest place that is far enough back for processing, or the first that there is.
     fn rows_from(&self, clock_ms: Option<i64>) -> Option<&Place> {
-        let far_ms = clock_ms.map_or(i64::MIN, |now_ms| now_ms.saturating_sub(self.range_ms));
+        let far_ms = self.far_ms(clock_ms);
         let far = self.places.partition_point(|place| place.age_ms < far_ms);
         let known = |place: &&Place| !place.only_witnesses;
         self.places
@@ -337,13 +365,19 @@ mod tests {
         let mut progress = Progress::new(140_000);
         for second in 0..10_000_u64 {
             progress.before_chunk(second * 20, Some(second as i64 * 1_000), 0);
-            progress.after_chunk(20);
+            progress.after_chunk(20, Some(second as i64 * 1_000));
         }
-        let resume = progress.resume(1, Some(9_999_000), 200_000);
+        let resume = progress.resume(1, Some(9_999_000), 0, 200_000);
         let there_ms = resume.clock_there_ms.expect("it has begun");
         assert!(there_ms <= 9_999_000 - 140_000, "{there_ms}");
         assert!(there_ms > 9_999_000 - 170_000, "{there_ms}");
         assert!(resume.witnesses_from + 16 <= resume.replay_from);
         assert!(resume.witnesses_from + 200 >= resume.replay_from);
+        let later = progress.resume(1, Some(9_999_000 + 140_001), 0, 200_000);
+        assert_eq!(
+            (later.replay_from, later.marks.len()),
+            (200_000, 0),
+            "nothing matters after a long silence"
+        );
     }
 }

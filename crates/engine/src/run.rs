@@ -280,8 +280,12 @@ fn make_tasks(
                     partition,
                     reason,
                 })?;
-                refuse_lost(&pipeline.name, commit, &resume, range.start)?;
-                resume_task(&mut task, log.as_ref(), commit, &resume, replay_range_ms(pipeline, job))?;
+                if resume.fingerprint == task.fingerprint() {
+                    refuse_lost(&pipeline.name, commit, &resume, range.start)?;
+                    task.resume(commit.offset, &resume, range.start);
+                } else {
+                    start_changed(&mut task, log.as_ref(), commit, &resume, replay_range_ms(pipeline, job))?;
+                }
             }
         }
         tasks.push(WorkerTask::new(
@@ -298,7 +302,7 @@ fn make_tasks(
 
 /// What retention has taken cannot be replayed, and going on without it would give other answers than before.
 fn refuse_lost(name: &str, commit: &hw_log::Commit, resume: &Resume, start: u64) -> Result<(), EngineError> {
-    let first = resume.witnesses_from.min(commit.offset);
+    let first = resume.replay_from.min(commit.offset);
     if start <= first {
         return Ok(());
     }
@@ -311,17 +315,13 @@ fn refuse_lost(name: &str, commit: &hw_log::Commit, resume: &Resume, start: u64)
 }
 
 /// A changed plan has no use for the old plan's place: it reads again from as far back as it remembers itself.
-fn resume_task(
+fn start_changed(
     task: &mut Task,
     log: &dyn Log,
     commit: &hw_log::Commit,
     resume: &Resume,
     range_ms: i64,
 ) -> Result<(), EngineError> {
-    if resume.fingerprint == task.fingerprint() {
-        task.resume(commit.offset, resume);
-        return Ok(());
-    }
     let from = match resume.clock_ms {
         Some(clock_ms) if task.has_window() => {
             let from_ms = clock_ms.saturating_sub(range_ms);

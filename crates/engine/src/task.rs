@@ -153,13 +153,14 @@ impl Task {
     }
 
     /// Starts where a commit at `committed` left off: the records from [`Task::position`] on are to be processed again.
-    pub fn resume(&mut self, committed: u64, resume: &Resume) {
+    /// `first` is the partition's first offset: witnesses that retention has taken are done without.
+    pub fn resume(&mut self, committed: u64, resume: &Resume, first: u64) {
         self.silent_below = committed;
         self.position = committed;
         if matches!(self.windowed, Windowed::None) {
             return;
         }
-        self.position = resume.witnesses_from.min(committed);
+        self.position = resume.witnesses_from.max(first).min(committed);
         self.replay_marks = resume.marks.iter().rev().copied().collect();
         self.progress.warms_up(self.position);
         self.warm_up = Some(WarmUp {
@@ -215,8 +216,12 @@ impl Task {
 
     /// What a commit of the present position carries.
     pub fn resume_point(&self) -> Resume {
-        self.progress
-            .resume(self.fingerprint, self.clock.now_ms(), self.position)
+        self.progress.resume(
+            self.fingerprint,
+            self.clock.now_ms(),
+            self.clock.behind(),
+            self.position,
+        )
     }
 
     /// Of the job it runs.

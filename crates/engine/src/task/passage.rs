@@ -150,7 +150,7 @@ impl Task {
             for (key, time_ms) in chunk.keys.iter().zip(&chunk.times_ms) {
                 self.clock.witness(*key, *time_ms);
             }
-            self.progress.after_chunk(records);
+            self.progress.bore_witness(records);
             return Ok(());
         }
         if self.has_window() {
@@ -159,7 +159,7 @@ impl Task {
         }
         let number = self.chunks.push(chunk);
         let refused = self.run_chunk(number);
-        self.progress.after_chunk(records);
+        self.progress.after_chunk(records, self.clock.now_ms());
         self.refuse(refused, batches, is_silent);
         self.finish_rows(is_silent)?;
         self.sweep(records);

@@ -168,7 +168,7 @@ impl<'a> ThroughTask<'a> {
         let committed = self.task.position();
         let clock_ms = self.task.clock_ms();
         self.task = task(&self.pipeline, &self.rows_schema);
-        self.task.resume(committed, &resume);
+        self.task.resume(committed, &resume, 0);
         self.catch_up();
         assert_eq!(self.task.position(), committed);
         assert_eq!(self.task.clock_ms(), clock_ms, "the clock after replay");
