@@ -41,7 +41,10 @@ const CLEAN_EVERY: Duration = Duration::from_secs(10);
 
 /// See it work: a simulated town, the shipped rule live, and who is out of range.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  heartwatch demo --users 2000 --for 60s")]
+#[command(
+    after_help = "Some of the town's watches fail, as watches do: what they send late or twice is counted as late, and goes to \
+                  the dead letters.\n\nExample:\n  heartwatch demo --users 2000 --for 60s"
+)]
 pub(crate) struct DemoArgs {
     /// How many people.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -76,15 +79,11 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
     ))?;
     let sql = include_str!("../../../../../pipelines/still_out_of_range.sql");
     let pipeline = Arc::new(hw_plan::plan("still_out_of_range", sql, &[]).map_err(mistake)?);
-    // Made before the log, so that it is removed after the log was closed.
-    let temporary = match &args.data {
-        Some(_) => None,
-        None => Some(tempfile::tempdir()?),
-    };
-    let folder: &Path = match (&args.data, &temporary) {
-        (Some(folder), _) => folder,
-        (None, Some(temporary)) => temporary.path(),
-        (None, None) => unreachable!("invariant: one of the two is made above"),
+    // Declared before the log, so that it is removed after the log was closed.
+    let mut temporary = None;
+    let folder: &Path = match &args.data {
+        Some(folder) => folder,
+        None => temporary.insert(tempfile::tempdir()?).path(),
     };
     let log = open_log(folder, IfMissing::Create)?;
     let page = match args.port {

@@ -9,12 +9,12 @@ use hw_engine::{TaskMetrics, TaskStatus};
 
 use crate::commands::run::sum;
 
-/// A rate is taken this often.
-const SAMPLE_EVERY: Duration = Duration::from_millis(500);
+/// A rate is taken this often: over a whole second, in which everyone has had their turn.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// As many as a wide terminal has columns.
 const SAMPLES_MAX: usize = 300;
 /// The present rate is the mean of so many samples, so that it can be read.
-const SAMPLES_NOW: usize = 6;
+const SAMPLES_NOW: usize = 3;
 
 /// A second's readings in and findings out.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn rates_are_a_second_whatever_the_time_between_samples() {
         let mut numbers = Numbers::default();
-        for (at_ms, readings) in [(500, 500), (600, 600), (1_500, 1_500)] {
+        for (at_ms, readings) in [(1_000, 1_000), (1_900, 1_900), (3_000, 3_000)] {
             numbers.readings = readings;
             numbers.sample(Duration::from_millis(at_ms));
         }

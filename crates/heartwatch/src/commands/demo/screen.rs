@@ -23,7 +23,12 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn open() -> anyhow::Result<Screen> {
         match ratatui::try_init() {
-            Ok(terminal) => Ok(Screen { terminal, drawn: None }),
+            Ok(terminal) => {
+                let mut screen = Screen { terminal, drawn: None };
+                // A terminal without a second screen still shows what was there.
+                screen.terminal.clear()?;
+                Ok(screen)
+            }
             Err(error) => {
                 // It may have been taken over in part.
                 ratatui::try_restore().ok();

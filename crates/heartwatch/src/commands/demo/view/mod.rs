@@ -16,13 +16,18 @@ mod table;
 
 /// From this width on, a line has room for all there is to say.
 const WIDE: u16 = 72;
+/// Below this height the rows of the table come first: totals take one line, and there is no line under the table.
+const HIGH: u16 = 18;
 const NOT_A_DEVICE: &str = "Not a medical device.";
 
 /// Draws one moment.
 pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
     let area = frame.area();
     let header = header(scene, area.width);
-    let totals = totals(scene, area.width.saturating_sub(2));
+    let mut totals = totals(scene, area.width.saturating_sub(2));
+    if area.height < HIGH {
+        totals.truncate(1);
+    }
     let [top, rates, middle, bottom, keys] = Layout::vertical([
         Constraint::Length(header.len() as u16),
         Constraint::Length(2),
@@ -98,8 +103,13 @@ fn draw_rates(frame: &mut Frame<'_>, scene: &Scene<'_>, area: Rect) {
 fn draw_people(frame: &mut Frame<'_>, scene: &Scene<'_>, area: Rect) {
     let out = scene.watch.farthest_first();
     let title = format!(" Out of range now: {} ", people(out.len() as u64));
+    let lines = if frame.area().height < HIGH {
+        Borders::TOP
+    } else {
+        Borders::TOP | Borders::BOTTOM
+    };
     let block = Block::new()
-        .borders(Borders::TOP | Borders::BOTTOM)
+        .borders(lines)
         .border_style(Style::new().add_modifier(Modifier::DIM))
         .title(Span::from(title).not_dim().bold());
     let inside = block.inner(area);
@@ -134,7 +144,7 @@ fn totals(scene: &Scene<'_>, width: u16) -> Vec<Line<'static>> {
     ];
     let mut lines = vec![Line::default()];
     for (name, value) in items {
-        let taken = name.len() + value.len() + 3;
+        let taken = name.len() + value.len() + 3; // two spaces before, one between
         let line = match lines.last_mut() {
             Some(line) if line.width() == 0 || line.width() + taken <= usize::from(width) + 2 => line,
             _ => {
@@ -143,7 +153,7 @@ fn totals(scene: &Scene<'_>, width: u16) -> Vec<Line<'static>> {
                 &mut lines[last]
             }
         };
-        let before = if line.width() == 0 { " " } else { "   " };
+        let before = if line.width() == 0 { " " } else { "  " };
         line.push_span(before);
         line.push_span(Span::from(format!("{name} ")).dim());
         line.push_span(value);

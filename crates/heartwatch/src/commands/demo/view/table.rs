@@ -9,7 +9,7 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Cell, Row, Table};
 
 use crate::commands::demo::watch::{OutOfRange, Outside};
-use crate::commands::demo::wording::{minutes, people, time_of_day};
+use crate::commands::demo::wording::{grouped, minutes, time_of_day};
 
 /// One column: its heading, its width, and from which width of the terminal on it is there.
 struct Column {
@@ -67,15 +67,15 @@ const COLUMNS: [Column; 7] = [
     },
 ];
 
+/// With fewer rows than this, all of them show people; the title says how many there are.
+const ROOM_FOR_MORE: usize = 6;
+
 /// Draws the heading and a row for each, as far as there is room; the last row says how many have none.
 pub(super) fn draw(frame: &mut Frame<'_>, out: &[&OutOfRange], area: Rect) {
     let columns: Vec<&Column> = COLUMNS.iter().filter(|column| area.width >= column.from).collect();
     let room = usize::from(area.height.saturating_sub(1));
-    let shown = if out.len() <= room {
-        out.len()
-    } else {
-        room.saturating_sub(1)
-    };
+    let says_more = out.len() > room && room >= ROOM_FOR_MORE;
+    let shown = out.len().min(room - usize::from(says_more));
     let right = |text: String| Cell::from(Text::from(text).right_aligned());
     let heading = Row::new(columns.iter().map(|column| right(column.heading.to_owned()))).add_modifier(Modifier::DIM);
     let rows = out[..shown].iter().map(|person| {
@@ -93,8 +93,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, out: &[&OutOfRange], area: Rect) {
     // A narrow terminal has no room to keep columns apart by more.
     let spacing = if area.width < 74 { 1 } else { 2 };
     frame.render_widget(Table::new(rows, widths).header(heading).column_spacing(spacing), area);
-    if shown < out.len() && room > 0 {
-        let more = format!(" and {} more", people((out.len() - shown) as u64));
+    if says_more {
+        let more = format!(" and {} more", grouped((out.len() - shown) as u64));
         let last = Rect {
             y: area.bottom() - 1,
             height: 1,
