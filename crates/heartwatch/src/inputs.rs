@@ -38,7 +38,8 @@ impl PipelineArgs {
 
     /// The planned pipeline.
     pub(crate) fn plan(&self) -> anyhow::Result<Pipeline> {
-        hw_plan::plan(&self.name(), &self.sql()?, &self.set).map_err(mistake)
+        hw_plan::plan(&self.name(), &self.sql()?, &self.set)
+            .map_err(|diagnostic| mistake(diagnostic.in_file(self.file.display().to_string())))
     }
 }
 
