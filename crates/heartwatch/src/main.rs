@@ -6,7 +6,9 @@
 mod commands;
 mod decode_view;
 mod encode;
+mod holder;
 mod inputs;
+mod progress;
 
 use clap::{Parser, Subcommand};
 

@@ -11,8 +11,11 @@ use hw_log::{IfMissing, Log, LogError, TopicOptions};
 
 use crate::commands::backtest::show_problems;
 use crate::encode::TopicWriter;
-use crate::inputs::open_log;
+use crate::inputs::{log_error, open_log};
 use crate::mistake;
+
+/// Partitions of a stream's topic that is made, unless the user says otherwise.
+pub(crate) const PARTITIONS: u32 = 4;
 
 /// Append readings or baselines to a topic, in file order.
 #[derive(Debug, Args)]
@@ -30,7 +33,7 @@ pub(crate) struct ProduceArgs {
     #[arg(long)]
     topic: String,
     /// Partitions of a topic that is made.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = PARTITIONS)]
     partitions: u32,
     /// `reading`, `baseline` or an Avro schema's file; by default what the topic's name says.
     #[arg(long)]
@@ -102,8 +105,8 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
 pub(crate) fn ensure_topic(log: &dyn Log, topic: &str, options: TopicOptions) -> anyhow::Result<()> {
     match log.topic(topic) {
         Ok(_) => Ok(()),
-        Err(LogError::UnknownTopic { .. }) => log.create_topic(topic, &options).map_err(mistake),
-        Err(error) => Err(error.into()),
+        Err(LogError::UnknownTopic { .. }) => log.create_topic(topic, &options).map_err(log_error),
+        Err(error) => Err(log_error(error)),
     }
 }
 
