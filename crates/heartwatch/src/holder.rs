@@ -25,19 +25,29 @@ pub(crate) fn on_log<T>(
     loop {
         match work(&log) {
             Err(error) if is_retriable(&error) => {
-                eprintln!("{error:#}");
+                // What is left of the old one must not stand in the new one's way.
                 drop(log);
-                std::thread::sleep(PAUSE);
-                log = open_log(folder, IfMissing::Refuse)?;
-                eprintln!("{} is open again", folder.display());
+                log = reopen(folder)?;
             }
             done => return done,
         }
     }
 }
 
+/// Opens a log again after its holder has ended or has turned us away, and says so.
+pub(crate) fn reopen(folder: &Path) -> anyhow::Result<Arc<dyn Log>> {
+    eprintln!(
+        "the process that held {} has ended or is busy: opening it again",
+        folder.display()
+    );
+    std::thread::sleep(PAUSE);
+    let log = open_log(folder, IfMissing::Refuse)?;
+    eprintln!("{} is open again", folder.display());
+    Ok(log)
+}
+
 /// Whether the log's holder is what failed.
-pub(crate) fn is_retriable(error: &anyhow::Error) -> bool {
+fn is_retriable(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let of_engine = cause.downcast_ref::<EngineError>().and_then(|error| match error {
             EngineError::Log(error) => Some(error),

@@ -8,6 +8,7 @@ mod decode_view;
 mod encode;
 mod holder;
 mod inputs;
+mod producer;
 mod progress;
 
 use clap::{Parser, Subcommand};

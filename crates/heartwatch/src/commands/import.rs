@@ -13,6 +13,7 @@ use hw_log::{IfMissing, TopicOptions};
 use crate::commands::produce::{PARTITIONS, ensure_topic};
 use crate::encode::TopicWriter;
 use crate::inputs::open_log;
+use crate::producer::Producer;
 use crate::{mistake, progress};
 
 /// The topic that `--log` appends to.
@@ -107,7 +108,7 @@ fn say(file: &Path, recording: &Recording) {
 /// Where the readings go.
 enum Target {
     File(Writer<Box<dyn Write + Send>>),
-    Topic(std::sync::Arc<dyn hw_log::Log>, Box<TopicWriter>),
+    Topic(Box<Producer>),
 }
 
 impl Target {
@@ -119,7 +120,7 @@ impl Target {
             let schema = Schema::parse(shipped::READING).map_err(mistake)?;
             let key_and_time = (columns.index_of("user_id")?, Some(columns.index_of("time")?));
             let writer = TopicWriter::new(log.as_ref(), TOPIC, &schema, &columns, key_and_time)?;
-            return Ok(Target::Topic(log, Box::new(writer)));
+            return Ok(Target::Topic(Box::new(Producer::new(folder, log, writer)?)));
         }
         let path = args.out.as_deref().unwrap_or(Path::new("-"));
         let (name, format, sink): (String, Format, Box<dyn Write + Send>) = if path == Path::new("-") {
@@ -137,16 +138,16 @@ impl Target {
     fn write(&mut self, readings: &RecordBatch) -> anyhow::Result<()> {
         match self {
             Target::File(writer) => Ok(writer.write(readings)?),
-            Target::Topic(log, writer) => writer.write(log.as_ref(), readings),
+            Target::Topic(producer) => producer.write(readings),
         }
     }
 
     fn finish(self) -> anyhow::Result<()> {
         match self {
             Target::File(writer) => Ok(writer.finish()?),
-            Target::Topic(log, mut writer) => {
-                writer.flush(log.as_ref())?;
-                eprintln!("{} records appended to {TOPIC}", writer.records);
+            Target::Topic(mut producer) => {
+                producer.flush()?;
+                eprintln!("{} records appended to {TOPIC}", producer.records());
                 Ok(())
             }
         }

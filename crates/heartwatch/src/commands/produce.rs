@@ -13,6 +13,7 @@ use crate::commands::backtest::show_problems;
 use crate::encode::TopicWriter;
 use crate::inputs::{log_error, open_log};
 use crate::mistake;
+use crate::producer::Producer;
 
 /// Partitions of a stream's topic that is made, unless the user says otherwise.
 pub(crate) const PARTITIONS: u32 = 4;
@@ -77,7 +78,8 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
             args.topic
         );
     }
-    let mut writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
+    let writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
+    let mut producer = Producer::new(&args.log, log, writer)?;
     let malformed = if args.strict {
         Malformed::Refuse
     } else {
@@ -88,15 +90,16 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
         let mut reader = hw_connectors::open(file, &table, malformed).map_err(mistake)?;
         let mut problems = Vec::new();
         while let Some(batch) = reader.next_batch(&mut problems).map_err(mistake)? {
-            writer.write(log.as_ref(), &batch)?;
+            producer.write(&batch)?;
         }
         show_problems(&problems);
         skipped += problems.len();
     }
-    writer.flush(log.as_ref())?;
+    producer.flush()?;
     eprintln!(
         "{} records appended to {}, {skipped} malformed lines skipped",
-        writer.records, args.topic
+        producer.records(),
+        args.topic
     );
     Ok(())
 }

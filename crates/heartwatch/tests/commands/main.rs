@@ -3,6 +3,9 @@
 //! Nothing of the program is linked in here; what a test knows stands in what the program printed.
 
 mod agreement;
+mod killed;
 mod mistakes;
+mod original;
 mod program;
 mod recordings;
+mod shown;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A machine under load may take this long for what takes a second.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A run that has ended.
 #[derive(Debug)]
@@ -121,10 +121,9 @@ impl Started {
         self.child.wait().expect("it was started here").code()
     }
 
-    /// The exit code, if it has ended.
-    pub(crate) fn has_ended(&mut self) -> Option<Option<i32>> {
-        let status = self.child.try_wait().expect("it was started here");
-        status.map(|status| status.code())
+    /// Waits for its end; gives the exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().expect("it was started here").code()
     }
 }
 
