@@ -28,7 +28,7 @@ fn all() -> Vec<ColumnRequest> {
 }
 
 fn without_user() -> Vec<ColumnRequest> {
-    let mut columns = vec![request("zipcode", DataType::Int32)];
+    let mut columns = vec![ColumnRequest::new("zipcode", DataType::Int32, true)];
     columns.extend(place_and_heart());
     columns
 }
@@ -58,6 +58,7 @@ fn readings() -> (Vec<u8>, Vec<usize>) {
         let user = format!("user-{:07}", mixed % 20_000);
         long(user.len() as i64, &mut bytes);
         bytes.extend_from_slice(user.as_bytes());
+        long(1, &mut bytes); // the branch of null and int
         long(10_001 + (mixed % 900) as i64, &mut bytes);
         bytes.extend_from_slice(&(39.0 + (mixed % 2_000) as f64 / 1_000.0).to_le_bytes());
         bytes.extend_from_slice(&(-75.0 + (mixed % 1_999) as f64 / 1_000.0).to_le_bytes());
@@ -111,7 +112,7 @@ fn encode_5_fields(bencher: Bencher) {
     }
     let fields: Vec<_> = requests
         .iter()
-        .map(|one| Field::new(&one.name, one.data_type.clone(), false))
+        .map(|one| Field::new(&one.name, one.data_type.clone(), one.nullable))
         .collect();
     let arrow = ArrowSchema::new(fields);
     let batch = RecordBatch::try_new(arrow.clone().into(), columns.finish()).expect("same length");

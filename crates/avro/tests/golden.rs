@@ -10,6 +10,7 @@ use hw_avro::{ColumnRequest, Columns, DecodeError, Decoder, Encoder, Fault, Sche
 /// user_id "17", zipcode 10001, latitude 40.5, longitude -74.25, heart_rate 88.
 const READING: &[u8] = &[
     4, b'1', b'7', // two bytes of text
+    2,    // the second branch of null and int
     0xa2, 0x9c, 0x01, // 20002 = 2 x 10001 in groups of seven bits
     0, 0, 0, 0, 0, 0x40, 0x44, 0x40, // 40.5
     0, 0, 0, 0, 0, 0x90, 0x52, 0xc0, // -74.25
@@ -26,7 +27,7 @@ fn reading_columns() -> Vec<ColumnRequest> {
         ColumnRequest::new("user_id", DataType::Utf8, false),
         ColumnRequest::new("longitude", DataType::Float64, false),
         ColumnRequest::new("latitude", DataType::Float64, false),
-        ColumnRequest::new("zipcode", DataType::Int32, false),
+        ColumnRequest::new("zipcode", DataType::Int32, true),
     ]
 }
 
@@ -123,6 +124,6 @@ fn an_error_names_the_field_the_byte_and_the_fault() {
     let requests = [ColumnRequest::new("heart_rate", DataType::Int32, false)];
     let decoder = Decoder::compile(&reading_schema(), &requests).expect("compiles");
     let mut columns = Columns::new(&requests).expect("types");
-    let error = decoder.decode(&READING[..22], &mut columns).expect_err("cut");
-    expect![[r#"field "heart_rate", at byte 22: the record ends within the value"#]].assert_eq(&error.to_string());
+    let error = decoder.decode(&READING[..23], &mut columns).expect_err("cut");
+    expect![[r#"field "heart_rate", at byte 23: the record ends within the value"#]].assert_eq(&error.to_string());
 }

@@ -169,7 +169,7 @@ fn real_recordings_give_the_readings_they_hold() {
             recording.skipped
         );
         assert_eq!(recording.cut_short, None, "{name}");
-        let batch = to_batch(&recording.readings, "17", 0);
+        let batch = to_batch(&recording.readings, "17", None);
         assert_eq!((batch.num_rows(), batch.schema()), (readings, reading_columns()));
     }
 }

@@ -63,6 +63,10 @@ pub struct TaskStatus {
     pub topic: String,
     /// The source's partition.
     pub partition: u32,
+    /// Offset that reading started at: before [`Self::answers_from`] when state is rebuilt from the log.
+    pub reads_from: u64,
+    /// Offset of the first record that no commit had answered.
+    pub answers_from: u64,
     /// What it counts.
     pub metrics: Arc<TaskMetrics>,
 }

@@ -190,6 +190,11 @@ impl Task {
         self.position
     }
 
+    /// The first record whose evaluations are answered: what came before was answered by an earlier run.
+    pub(crate) fn answers_from(&self) -> u64 {
+        self.silent_below.max(self.position)
+    }
+
     /// The partition's clock in milliseconds.
     pub fn clock_ms(&self) -> Option<i64> {
         self.clock.now_ms()

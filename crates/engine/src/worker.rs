@@ -69,6 +69,8 @@ impl WorkerTask {
             job: self.job,
             topic: self.topic.clone(),
             partition: self.partition,
+            reads_from: self.task.position(),
+            answers_from: self.task.answers_from(),
             metrics: Arc::clone(self.task.metrics()),
         }
     }

@@ -53,6 +53,11 @@ impl TopicWriter {
 
     /// Adds rows, and appends what has become large.
     pub(crate) fn write(&mut self, log: &dyn Log, rows: &RecordBatch) -> anyhow::Result<()> {
+        if self.add(rows)? { self.flush(log) } else { Ok(()) }
+    }
+
+    /// Adds rows; says whether so many are there that they should be appended.
+    pub(crate) fn add(&mut self, rows: &RecordBatch) -> anyhow::Result<bool> {
         let values: Vec<ArrayRef> = self
             .value_columns
             .iter()
@@ -81,19 +86,19 @@ impl TopicWriter {
             self.builders[partition as usize].push(time_ms, key, Some(&value), &[]);
         }
         self.records += rows.num_rows() as u64;
-        if self
+        Ok(self
             .builders
             .iter()
-            .any(|builder| builder.bytes_estimate() > BATCH_BYTES)
-        {
-            self.flush(log)
-        } else {
-            Ok(())
-        }
+            .any(|builder| builder.bytes_estimate() > BATCH_BYTES))
     }
 
-    /// Appends what is left.
-    pub(crate) fn flush(&mut self, log: &dyn Log) -> anyhow::Result<()> {
+    /// The topic.
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// Takes what has been added since the last call.
+    pub(crate) fn take(&mut self) -> Vec<Append> {
         let mut appends = Vec::new();
         for (partition, builder) in (0..).zip(&mut self.builders) {
             if !builder.is_empty() {
@@ -104,6 +109,12 @@ impl TopicWriter {
                 });
             }
         }
+        appends
+    }
+
+    /// Appends what is left.
+    pub(crate) fn flush(&mut self, log: &dyn Log) -> anyhow::Result<()> {
+        let appends = self.take();
         if !appends.is_empty() {
             log.append(&Transaction {
                 appends,

@@ -1,14 +1,15 @@
 //! What several commands take: a pipeline's file with parameters, durations, a log's folder.
 //!
-//! Everything wrong here is a mistake of the user's.
+//! What is wrong here is a mistake of the user's, but for a log whose store or whose holder fails.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use hw_engine::EngineError;
 use hw_graph::Pipeline;
-use hw_log::{FolderLog, FolderOptions, IfMissing, Log};
+use hw_log::{FolderLog, FolderOptions, IfMissing, Log, LogError};
 
 use crate::mistake;
 
@@ -38,7 +39,8 @@ impl PipelineArgs {
 
     /// The planned pipeline.
     pub(crate) fn plan(&self) -> anyhow::Result<Pipeline> {
-        hw_plan::plan(&self.name(), &self.sql()?, &self.set).map_err(mistake)
+        hw_plan::plan(&self.name(), &self.sql()?, &self.set)
+            .map_err(|diagnostic| mistake(diagnostic.in_file(self.file.display().to_string())))
     }
 }
 
@@ -71,5 +73,37 @@ pub(crate) fn open_log(folder: &Path, if_missing: IfMissing) -> anyhow::Result<A
         if_missing,
         ..FolderOptions::default()
     };
-    Ok(Arc::new(FolderLog::open(folder, &options).map_err(mistake)?))
+    Ok(Arc::new(FolderLog::open(folder, &options).map_err(log_error)?))
+}
+
+/// A log's error as the user's mistake where it is one: a folder, a name or another engine that is in the way. What fails
+/// while running stays what it is.
+pub(crate) fn log_error(error: LogError) -> anyhow::Error {
+    match error {
+        LogError::UnknownTopic { .. }
+        | LogError::UnknownPartition { .. }
+        | LogError::TopicDiffers { .. }
+        | LogError::Invalid { .. }
+        | LogError::EngineRunning { .. }
+        | LogError::Unusable { .. } => mistake(error),
+        LogError::OffsetOutOfRange { .. }
+        | LogError::InvalidBatch { .. }
+        | LogError::TooLarge { .. }
+        | LogError::Store { .. }
+        | LogError::Disconnected { .. }
+        | LogError::Busy { .. } => error.into(),
+    }
+}
+
+/// As [`log_error`], for an engine that does not start.
+pub(crate) fn start_error(error: EngineError) -> anyhow::Error {
+    match error {
+        EngineError::Log(error) => log_error(error),
+        EngineError::Plan(_) | EngineError::Schema { .. } | EngineError::Topics(_) | EngineError::Metadata { .. } => {
+            mistake(error)
+        }
+        EngineError::Evaluate { .. } | EngineError::Batch(_) | EngineError::Encode { .. } | EngineError::Crashed(_) => {
+            error.into()
+        }
+    }
 }

@@ -6,8 +6,11 @@
 mod commands;
 mod decode_view;
 mod encode;
+mod holder;
 mod inputs;
 mod maintenance;
+mod producer;
+mod progress;
 mod status;
 
 use clap::{Parser, Subcommand};

@@ -22,6 +22,8 @@ pub struct Diagnostic {
     pub detail: Option<String>,
     /// What to write instead.
     pub hint: Option<String>,
+    /// The file as the user named it; `None` for a text without a name.
+    pub file: Option<String>,
     /// Line in the file, from 1; 0 when the fault is not in the file (an override on the command line).
     pub line: u64,
     /// Column in the line, in characters from 1; 0 when the fault is not in the file.
@@ -42,7 +44,10 @@ impl fmt::Display for Diagnostic {
             let before: String = (self.quoted.chars().take(self.column.saturating_sub(1) as usize))
                 .map(|c| if c == '\t' { '\t' } else { ' ' })
                 .collect();
-            write!(f, "\n{margin}--> line {}, column {}", self.line, self.column)?;
+            match &self.file {
+                Some(file) => write!(f, "\n{margin}--> {file}:{}:{}", self.line, self.column)?,
+                None => write!(f, "\n{margin}--> line {}, column {}", self.line, self.column)?,
+            }
             write!(f, "\n{margin} |\n{number} | {}\n{margin} | {before}^", self.quoted)?;
         }
         if let Some(detail) = &self.detail {
@@ -61,10 +66,17 @@ impl Diagnostic {
             primary: primary.into(),
             detail: None,
             hint: None,
+            file: None,
             line: 0,
             column: 0,
             quoted: String::new(),
         }
+    }
+
+    /// The diagnostic with the name of the file that its place is in.
+    pub fn in_file(mut self, file: impl Into<String>) -> Self {
+        self.file = Some(file.into());
+        self
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {

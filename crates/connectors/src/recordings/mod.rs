@@ -76,26 +76,26 @@ pub fn parse(extension: &str, bytes: &[u8], names: &ColumnNames) -> Result<Recor
     }
 }
 
-/// The columns of readings: user_id, time, zipcode, latitude and longitude (degrees), heart_rate (beats per minute).
+/// The columns of readings: user_id, time, zipcode (null: unknown), latitude and longitude (degrees), heart_rate (beats per minute).
 pub fn reading_columns() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("user_id", DataType::Utf8, false),
         Field::new("time", DataType::Timestamp(TimeUnit::Millisecond, None), false),
-        Field::new("zipcode", DataType::Int32, false),
+        Field::new("zipcode", DataType::Int32, true),
         Field::new("latitude", DataType::Float64, false),
         Field::new("longitude", DataType::Float64, false),
         Field::new("heart_rate", DataType::Int32, false),
     ]))
 }
 
-/// The readings as a batch with [`reading_columns`]. A recording knows no postal code, so it is the caller's; 0: unknown.
-pub fn to_batch(readings: &[Reading], user_id: &str, zipcode: i32) -> RecordBatch {
+/// The readings as a batch with [`reading_columns`]. A recording knows no postal code, so it is the caller's.
+pub fn to_batch(readings: &[Reading], user_id: &str, zipcode: Option<i32>) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(readings.iter().map(|_| user_id))),
         Arc::new(TimestampMillisecondArray::from_iter_values(
             readings.iter().map(|reading| reading.time_ms),
         )),
-        Arc::new(Int32Array::from_iter_values(readings.iter().map(|_| zipcode))),
+        Arc::new(readings.iter().map(|_| zipcode).collect::<Int32Array>()),
         Arc::new(Float64Array::from_iter_values(
             readings.iter().map(|reading| reading.latitude),
         )),

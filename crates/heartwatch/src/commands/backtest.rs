@@ -14,7 +14,7 @@ use hw_connectors::{Malformed, Problem, Table};
 use hw_graph::{Pipeline, Stream};
 
 use crate::inputs::PipelineArgs;
-use crate::mistake;
+use crate::{mistake, progress};
 
 /// Run a pipeline over complete files: "what would this rule have said last week?"
 #[derive(Debug, Args)]
@@ -27,9 +27,9 @@ pub(crate) struct BacktestArgs {
     /// Files for the stream `readings` (.jsonl, .csv, .parquet), in any order.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     readings: Vec<PathBuf>,
-    /// A file for the table `baselines`.
-    #[arg(long, value_name = "FILE")]
-    baselines: Option<PathBuf>,
+    /// Files for the table `baselines`; of several rows for a user the last one counts.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    baselines: Vec<PathBuf>,
     /// A file for another stream or table.
     #[arg(long, value_name = "NAME=FILE", value_parser = input)]
     input: Vec<(String, PathBuf)>,
@@ -75,11 +75,13 @@ pub(crate) fn run(args: &BacktestArgs) -> anyhow::Result<()> {
         }
     }
     let started = Instant::now();
+    let waiting = progress::wait("answering");
     let (sinks, summary) = if args.batch {
         by_datafusion(args, &pipeline, inputs)?
     } else {
         by_engine(&pipeline, inputs)?
     };
+    waiting.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     let rows: usize = sinks.iter().map(|(_, batch)| batch.num_rows()).sum();
     write(args, &pipeline, &sinks)?;
@@ -117,9 +119,12 @@ fn read(pipeline: &Pipeline, name: &str, file: &Path, strict: bool) -> anyhow::R
     let malformed = if strict { Malformed::Refuse } else { Malformed::Skip };
     let mut reader = hw_connectors::open(file, &declared, malformed).map_err(mistake)?;
     let (mut batches, mut problems) = (Vec::new(), Vec::new());
+    let count = progress::count(format!("reading {}", file.display()));
     while let Some(batch) = reader.next_batch(&mut problems).map_err(mistake)? {
+        count.inc(batch.num_rows() as u64);
         batches.push(batch);
     }
+    count.finish_and_clear();
     show_problems(&problems);
     Ok((batches, problems.len()))
 }

@@ -11,8 +11,12 @@ use hw_log::{IfMissing, Log, LogError, TopicOptions};
 
 use crate::commands::backtest::show_problems;
 use crate::encode::TopicWriter;
-use crate::inputs::open_log;
+use crate::inputs::{log_error, open_log};
 use crate::mistake;
+use crate::producer::Producer;
+
+/// Partitions of a stream's topic that is made, unless the user says otherwise.
+pub(crate) const PARTITIONS: u32 = 4;
 
 /// Append readings or baselines to a topic, in file order.
 #[derive(Debug, Args)]
@@ -30,7 +34,7 @@ pub(crate) struct ProduceArgs {
     #[arg(long)]
     topic: String,
     /// Partitions of a topic that is made.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = PARTITIONS)]
     partitions: u32,
     /// `reading`, `baseline` or an Avro schema's file; by default what the topic's name says.
     #[arg(long)]
@@ -74,7 +78,8 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
             args.topic
         );
     }
-    let mut writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
+    let writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
+    let mut producer = Producer::new(&args.log, log, writer)?;
     let malformed = if args.strict {
         Malformed::Refuse
     } else {
@@ -85,15 +90,16 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
         let mut reader = hw_connectors::open(file, &table, malformed).map_err(mistake)?;
         let mut problems = Vec::new();
         while let Some(batch) = reader.next_batch(&mut problems).map_err(mistake)? {
-            writer.write(log.as_ref(), &batch)?;
+            producer.write(&batch)?;
         }
         show_problems(&problems);
         skipped += problems.len();
     }
-    writer.flush(log.as_ref())?;
+    producer.flush()?;
     eprintln!(
         "{} records appended to {}, {skipped} malformed lines skipped",
-        writer.records, args.topic
+        producer.records(),
+        args.topic
     );
     Ok(())
 }
@@ -102,8 +108,8 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
 pub(crate) fn ensure_topic(log: &dyn Log, topic: &str, options: TopicOptions) -> anyhow::Result<()> {
     match log.topic(topic) {
         Ok(_) => Ok(()),
-        Err(LogError::UnknownTopic { .. }) => log.create_topic(topic, &options).map_err(mistake),
-        Err(error) => Err(error.into()),
+        Err(LogError::UnknownTopic { .. }) => log.create_topic(topic, &options).map_err(log_error),
+        Err(error) => Err(log_error(error)),
     }
 }
 

@@ -1,16 +1,19 @@
 //! `heartwatch run`: a pipeline, live on a folder log.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use hw_engine::{Clock, End, RunOptions, SystemClock, TaskMetrics, TaskStatus};
-use hw_log::IfMissing;
+use hw_engine::{Clock, End, RunOptions, Running, SystemClock, TaskMetrics, TaskStatus};
+use hw_graph::Pipeline;
+use hw_log::{IfMissing, Log};
 
-use crate::inputs::{PipelineArgs, open_log};
-use crate::mistake;
+use crate::holder::on_log;
+use crate::inputs::{PipelineArgs, start_error};
+use crate::maintenance::Maintenance;
 use crate::status::StatusPage;
 
 /// Run a pipeline live on a log in a folder; a restart resumes where the last commit was.
@@ -35,10 +38,17 @@ pub(crate) struct RunArgs {
     port: Option<u16>,
 }
 
-/// Runs until Ctrl-C, or until the end.
+/// Runs until Ctrl-C, or until the end. When another process holds the folder and ends, the engine starts again from its
+/// last commit.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let pipeline = Arc::new(args.pipeline.plan()?);
-    let log = open_log(&args.log, IfMissing::Create)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))?;
+    on_log(&args.log, IfMissing::Create, |log| run_on(log, &pipeline, args, &stop))
+}
+
+fn run_on(log: &Arc<dyn Log>, pipeline: &Arc<Pipeline>, args: &RunArgs, stop: &AtomicBool) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let end = if args.until_end { End::Stop } else { End::Follow };
     let options = RunOptions {
@@ -48,39 +58,89 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     };
     let page = args
         .port
-        .map(|port| StatusPage::open(port, &pipeline, &log))
+        .map(|port| StatusPage::open(port, pipeline, log))
         .transpose()?;
-    let running = hw_engine::start(&pipeline, &log, &clock, &options).map_err(mistake)?;
-    let stopper = running.stopper();
-    ctrlc::set_handler(move || stopper.store(true, Ordering::Relaxed))?;
-    for (declared, table) in pipeline.tables.iter().zip(&running.tables) {
-        let rows = table.read().unwrap_or_else(std::sync::PoisonError::into_inner).rows();
-        eprintln!("table {}: {rows} rows", declared.name);
-    }
-    eprintln!(
-        "{} runs with {} tasks on {}; Ctrl-C stops it",
-        pipeline.name,
-        running.tasks.len(),
-        args.log.display()
-    );
+    let running = hw_engine::start(pipeline, log, &clock, &options).map_err(start_error)?;
+    let _maintenance = Maintenance::start(Arc::clone(log))?;
+    say_start(pipeline, &running, &args.log);
     if let Some(page) = &page {
         page.show(&running);
         eprintln!("the page: {}", page.url());
     }
     let tasks = running.tasks.clone();
-    let (mut rounds, mut before) = (0_u32, 0);
+    let mut rate = Rate::new();
     while !running.is_finished() {
         std::thread::sleep(Duration::from_millis(50));
-        rounds += 1;
-        if rounds.is_multiple_of(100) {
-            let records = sum(&tasks, |metrics| TaskMetrics::get(&metrics.records_in));
-            eprintln!("{} records/s; {}", (records - before) / 5, totals(&tasks));
-            before = records;
+        if stop.load(Ordering::Relaxed) {
+            running.stop();
         }
+        rate.say(&tasks);
     }
     running.join()?;
     eprintln!("stopped: {}", totals(&tasks));
     Ok(())
+}
+
+/// What is read, and where each task resumes.
+fn say_start(pipeline: &Pipeline, running: &Running, folder: &Path) {
+    for (declared, table) in pipeline.tables.iter().zip(&running.tables) {
+        let rows = table.read().unwrap_or_else(PoisonError::into_inner).rows();
+        eprintln!("table {}: {rows} rows", declared.name);
+    }
+    for tasks in running.tasks.chunk_by(|one, next| one.job == next.job) {
+        let places: Vec<String> = tasks.iter().map(place).collect();
+        let sink = &pipeline.streams[pipeline.jobs[tasks[0].job].sink].topic;
+        eprintln!("{} to {sink}: {}", tasks[0].topic, places.join(", "));
+    }
+    eprintln!(
+        "{} runs with {} tasks on {}; Ctrl-C stops it",
+        pipeline.name,
+        running.tasks.len(),
+        folder.display()
+    );
+}
+
+fn place(task: &TaskStatus) -> String {
+    let TaskStatus {
+        partition,
+        reads_from,
+        answers_from,
+        ..
+    } = task;
+    if reads_from == answers_from {
+        format!("partition {partition} from offset {answers_from}")
+    } else {
+        format!("partition {partition} from offset {answers_from} (state rebuilt from {reads_from})")
+    }
+}
+
+/// The line that says now and then how fast it goes: often on a terminal, seldom in a log file.
+struct Rate {
+    every: Duration,
+    said: Instant,
+    records: u64,
+}
+
+impl Rate {
+    fn new() -> Rate {
+        let every = Duration::from_secs(if std::io::stderr().is_terminal() { 5 } else { 60 });
+        let said = Instant::now();
+        Rate {
+            every,
+            said,
+            records: 0,
+        }
+    }
+
+    fn say(&mut self, tasks: &[TaskStatus]) {
+        let passed = self.said.elapsed();
+        if passed >= self.every {
+            let records = sum(tasks, |metrics| TaskMetrics::get(&metrics.records_in));
+            let a_second = (records - self.records) as f64 / passed.as_secs_f64();
+            eprintln!("{a_second:.0} records/s; {}", totals(tasks));
+            (self.said, self.records) = (Instant::now(), records);
+        }
+    }
 }
 
 /// Sums a number over the tasks.

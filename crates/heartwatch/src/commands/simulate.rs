@@ -10,7 +10,7 @@ use hw_town::original::{Generator, OriginalReadings};
 use hw_town::{Reading, Town, TownOptions, original, write_json_line};
 
 use crate::inputs::duration;
-use crate::mistake;
+use crate::{mistake, progress};
 
 /// Write readings of simulated people as JSON lines, in the order in which they would arrive.
 #[derive(Debug, Args)]
@@ -59,9 +59,10 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let seconds = args.length.as_secs();
     let start_ms = TownOptions::default().start_ms;
     let mut readings = Vec::new();
+    let bar = progress::bar(seconds, "simulated seconds");
     if args.like_original {
         let mut random = OriginalReadings::new(args.seed, start_ms, args.users);
-        for _ in 0..seconds {
+        for _ in bar.wrap_iter(0..seconds) {
             random.next_second(&mut readings);
             write_readings(&mut out, &mut readings)?;
         }
@@ -80,7 +81,7 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<()> {
         write_all(path, town.baselines())?;
     }
     let mut truth = Vec::new();
-    for _ in 0..seconds {
+    for _ in bar.wrap_iter(0..seconds) {
         town.next_second(&mut readings);
         write_readings(&mut out, &mut readings)?;
         truth.extend(town.take_truth());

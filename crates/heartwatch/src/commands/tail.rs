@@ -1,23 +1,23 @@
 //! `heartwatch tail`: the records of a topic as JSON lines.
 
-use std::io::Write;
+use std::io::{BufWriter, Stdout, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hw_log::batch::{Scratch, walk};
-use hw_log::{IfMissing, Log};
+use hw_log::batch::{Record, Scratch, walk};
+use hw_log::{IfMissing, Log, OffsetRange};
 
 use crate::decode_view::RecordView;
-use crate::inputs::open_log;
-use crate::mistake;
+use crate::holder::on_log;
+use crate::inputs::log_error;
 
 const READ_BYTES: usize = 1 << 20;
 
 /// Print the records of a topic as JSON lines, decoded; dead letters with their reason.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  heartwatch tail findings --log data --from-beginning --until-end")]
+#[command(after_help = "Example:\n  heartwatch tail findings --log data --from-beginning --limit 10")]
 pub(crate) struct TailArgs {
     /// The topic.
     topic: String,
@@ -30,57 +30,92 @@ pub(crate) struct TailArgs {
     /// End at the end of the topic instead of waiting for more.
     #[arg(long)]
     until_end: bool,
+    /// End after this many records.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
 }
 
-/// Prints records until the end, or until Ctrl-C.
+/// Prints records until the end, or until Ctrl-C. When another process holds the folder and ends, it goes on where it was.
 pub(crate) fn run(args: &TailArgs) -> anyhow::Result<()> {
-    let log = open_log(&args.log, IfMissing::Refuse)?;
-    let ranges = log.ranges(&args.topic).map_err(mistake)?;
-    let mut positions: Vec<u64> = ranges
-        .iter()
-        .map(|range| if args.from_beginning { range.start } else { range.end })
-        .collect();
-    let mut out = std::io::BufWriter::new(std::io::stdout());
-    let mut view = RecordView::default();
-    loop {
-        let seen = log.wait_for_appends(0, Duration::ZERO)?;
-        let mut found = false;
-        for (partition, position) in (0..).zip(&mut positions) {
-            found |= print_partition(log.as_ref(), (&args.topic, partition), position, &mut view, &mut out)?;
-        }
-        out.flush()?;
-        if !found && args.until_end {
-            return Ok(());
-        }
-        if !found {
-            log.wait_for_appends(seen, Duration::from_secs(1))?;
-        }
-    }
+    let mut tail = Tail {
+        args,
+        positions: Vec::new(),
+        left: args.limit.unwrap_or(u64::MAX),
+        view: RecordView::default(),
+        out: BufWriter::new(std::io::stdout()),
+    };
+    on_log(&args.log, IfMissing::Refuse, |log| tail.follow(log.as_ref()))
 }
 
-fn print_partition(
-    log: &dyn Log,
-    (topic, partition): (&str, u32),
-    position: &mut u64,
-    view: &mut RecordView,
-    out: &mut impl Write,
-) -> anyhow::Result<bool> {
-    let fetch = log.read(topic, partition, *position, READ_BYTES)?;
-    let mut written = Ok(());
-    for batch in &fetch.batches {
-        walk(batch, &mut Scratch::default(), |record| {
-            if record.offset >= *position {
-                written = writeln!(out, "{}", view.show(log, &record));
+/// What has been printed so far.
+struct Tail<'a> {
+    args: &'a TailArgs,
+    /// The next offset of each partition; empty before the first look.
+    positions: Vec<u64>,
+    /// Records that may still be printed.
+    left: u64,
+    view: RecordView,
+    out: BufWriter<Stdout>,
+}
+
+impl Tail<'_> {
+    fn follow(&mut self, log: &dyn Log) -> anyhow::Result<()> {
+        if self.positions.is_empty() {
+            let ranges = log.ranges(&self.args.topic).map_err(log_error)?;
+            let first = |range: &OffsetRange| {
+                if self.args.from_beginning {
+                    range.start
+                } else {
+                    range.end
+                }
+            };
+            self.positions = ranges.iter().map(first).collect();
+        }
+        loop {
+            let seen = log.wait_for_appends(0, Duration::ZERO)?;
+            let mut found = false;
+            for partition in 0..self.positions.len() {
+                found |= self.print_partition(log, partition)?;
             }
-            if written.is_ok() {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
+            self.out.flush()?;
+            if self.left == 0 || (!found && self.args.until_end) {
+                return Ok(());
             }
-        })?;
+            if !found {
+                log.wait_for_appends(seen, Duration::from_secs(1))?;
+            }
+        }
     }
-    written?;
-    let found = fetch.next_offset > *position;
-    *position = fetch.next_offset;
-    Ok(found)
+
+    /// Prints what one reading gives; says whether there was anything.
+    fn print_partition(&mut self, log: &dyn Log, partition: usize) -> anyhow::Result<bool> {
+        let from = self.positions[partition];
+        let fetch = log.read(&self.args.topic, partition as u32, from, READ_BYTES)?;
+        let mut printed = Ok(());
+        for batch in &fetch.batches {
+            walk(batch, &mut Scratch::default(), |record| {
+                if self.left == 0 || printed.is_err() {
+                    return ControlFlow::Break(());
+                }
+                if record.offset >= from {
+                    printed = self.print(log, partition, &record);
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        printed?;
+        if self.left > 0 {
+            self.positions[partition] = fetch.next_offset;
+        }
+        Ok(fetch.next_offset > from)
+    }
+
+    /// Record by record the position moves, so that none is printed twice when the log is lost on the way.
+    fn print(&mut self, log: &dyn Log, partition: usize, record: &Record<'_>) -> anyhow::Result<()> {
+        let line = self.view.line(log, record)?;
+        writeln!(self.out, "{line}")?;
+        self.positions[partition] = record.offset + 1;
+        self.left -= 1;
+        Ok(())
+    }
 }
