@@ -356,13 +356,13 @@ mod tests {
             replay_from: 500,
             ..Resume::default()
         };
-        assert!(refuse_lost("rule", &commit, &resume, 480).is_ok());
-        let error = refuse_lost("rule", &commit, &resume, 481)
+        assert!(refuse_lost("rule", &commit, &resume, 500).is_ok());
+        let error = refuse_lost("rule", &commit, &resume, 501)
             .expect_err("it is gone")
             .to_string();
         assert!(
             error.starts_with(
-                "topic readings, partition 3 begins at offset 481, but a restart of rule reads again from 480"
+                "topic readings, partition 3 begins at offset 501, but a restart of rule reads again from 500"
             ),
             "{error}"
         );

@@ -37,12 +37,12 @@ pub(super) struct Numbers {
     pub(super) clock_ms: Option<i64>,
     /// Oldest first.
     pub(super) rates: VecDeque<Rate>,
-    sampled: Sample,
+    pub(super) sampled: Sample,
 }
 
 /// What there was when a rate was last taken.
 #[derive(Debug, Default, Clone, Copy)]
-struct Sample {
+pub(super) struct Sample {
     at: Duration,
     readings: u64,
     findings: u64,
