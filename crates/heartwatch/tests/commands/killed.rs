@@ -120,6 +120,7 @@ fn an_engine_killed_again_and_again_answers_everything_once() {
         engine.kill();
         write_seconds(&mut writing, from + PART_SECONDS, PART_SECONDS);
         drop(writing);
+        producer.wait_for("is open again");
         let said = producer.wait_for("records appended");
         assert!(
             said.starts_with(&format!("{} records", 2 * PART_SECONDS * USERS)),
