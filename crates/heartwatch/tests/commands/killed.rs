@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::Command;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 
 use crate::program::{Folder, PATIENCE, Started, heartwatch, shipped};
 
@@ -34,7 +34,7 @@ fn write_seconds(out: impl Write, from: usize, seconds: usize) {
 
 /// Opens a pipe for writing; that waits for its reader, and would wait for ever if the reader failed before.
 fn opened_by_a_reader(pipe: &str) -> File {
-    let (sender, opened) = channel();
+    let (sender, opened) = sync_channel(1);
     let pipe = pipe.to_owned();
     std::thread::spawn(move || sender.send(File::create(pipe)));
     let opened = opened.recv_timeout(PATIENCE).expect("somebody opens it for reading");
