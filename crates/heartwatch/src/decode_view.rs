@@ -111,6 +111,8 @@ fn about_record(
     let key = key.filter(|key| user.as_ref().is_none_or(|(_, user)| user != key));
     let mut shown: Fields = key.into_iter().map(|key| ("key".to_owned(), key)).collect();
     shown.extend(user);
+    // The record's own time goes without saying where a field says it by its own name.
+    let time = time.filter(|time| fields.iter().all(|(_, value)| value != time));
     shown.extend(own_time.or(time.map(|time| ("time".to_owned(), time))));
     shown.extend(fields);
     if !headers.is_empty() {
