@@ -47,7 +47,7 @@ CREATE UNBOUNDED EXTERNAL TABLE findings (
 )
 STORED AS AVRO
 LOCATION 'findings'
-OPTIONS ('key' 'user_id', 'time' 'window_end', 'record' 'finding');
+OPTIONS ('key' 'user_id', 'time' 'window_end', 'time_source' 'value', 'record' 'finding');
 
 INSERT INTO findings
 SELECT w.user_id, window_start, window_start + $window AS window_end,

@@ -99,8 +99,11 @@ fn complete(pipeline: &Pipeline) -> Pipeline {
     pipeline
 }
 
+/// As the pipeline numbers them.
+type Tables = Vec<Arc<RwLock<Table>>>;
+
 /// The tables, and how many of their rows break a `CHECK`.
-fn load_tables(pipeline: &Pipeline, rows: &[Vec<RecordBatch>]) -> Result<(Vec<Arc<RwLock<Table>>>, u64), EngineError> {
+fn load_tables(pipeline: &Pipeline, rows: &[Vec<RecordBatch>]) -> Result<(Tables, u64), EngineError> {
     let mut tables = Vec::new();
     let mut invalid = 0;
     for (index, declared) in pipeline.tables.iter().enumerate() {

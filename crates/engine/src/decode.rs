@@ -15,6 +15,7 @@ use hw_log::batch::{Record, Scratch, walk};
 use crate::EngineError;
 use crate::dead_letter::{DeadLetter, Reason};
 use crate::keys::{KeyBlock, Keys};
+use crate::window::evaluated::take_all;
 
 /// Event times lie within this many milliseconds of the epoch (year 275,760, as ECMAScript's dates do), so that sums of
 /// times and lengths never overflow.
@@ -137,7 +138,7 @@ impl Decoder {
     /// Takes the rows as columns; the staged keys stay until they are cleared.
     pub(crate) fn take(&mut self) -> DecodedRows {
         let arrays = self.columns.finish();
-        let mut times_ms = std::mem::take(&mut self.times_ms);
+        let mut times_ms = take_all(&mut self.times_ms);
         if let Some(request) = self.time_request {
             times_ms = arrays[request]
                 .as_primitive::<TimestampMillisecondType>()
@@ -151,7 +152,7 @@ impl Decoder {
         DecodedRows {
             columns,
             times_ms,
-            offsets: std::mem::take(&mut self.offsets),
+            offsets: take_all(&mut self.offsets),
         }
     }
 

@@ -4,6 +4,7 @@
 //! It reads no log but for schemas, and decides nothing.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use hw_avro::{Field, Schema, Type, confluent};
 use hw_log::batch::{Headers, Record};
@@ -69,11 +70,11 @@ impl RecordView {
             Ok(split) => split,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        if !self.schemas.contains_key(&id) {
-            let schema = log.schema(id)?.and_then(|json| Schema::parse(&json).ok());
-            self.schemas.insert(id, schema);
-        }
-        let Some(schema) = &self.schemas[&id] else {
+        let schema = match self.schemas.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(log.schema(id)?.and_then(|json| Schema::parse(&json).ok())),
+        };
+        let Some(schema) = schema else {
             return Ok(Err(format!("schema id {id} is not known")));
         };
         let mut decoded = match hw_avro::to_json(schema, avro) {
@@ -110,6 +111,8 @@ fn about_record(
     let key = key.filter(|key| user.as_ref().is_none_or(|(_, user)| user != key));
     let mut shown: Fields = key.into_iter().map(|key| ("key".to_owned(), key)).collect();
     shown.extend(user);
+    // The record's own time goes without saying where a field says it by its own name.
+    let time = time.filter(|time| fields.iter().all(|(_, value)| value != time));
     shown.extend(own_time.or(time.map(|time| ("time".to_owned(), time))));
     shown.extend(fields);
     if !headers.is_empty() {

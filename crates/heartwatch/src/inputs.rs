@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use hw_engine::EngineError;
 use hw_graph::Pipeline;
-use hw_log::{FolderLog, FolderOptions, IfMissing, Log, LogError};
+use hw_log::{Durability, FolderLog, FolderOptions, IfMissing, Log, LogError};
 
 use crate::mistake;
 
@@ -67,13 +67,29 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(wrong)
 }
 
+/// What a log survives, for whichever command comes to hold its folder: so it is no option of one command.
+const SURVIVES: &str = "HEARTWATCH_LOG_SURVIVES";
+
 /// Opens the log in a folder, which is made when `if_missing` says so.
 pub(crate) fn open_log(folder: &Path, if_missing: IfMissing) -> anyhow::Result<Arc<dyn Log>> {
     let options = FolderOptions {
         if_missing,
+        durability: durability(std::env::var(SURVIVES).ok().as_deref()).map_err(mistake)?,
         ..FolderOptions::default()
     };
     Ok(Arc::new(FolderLog::open(folder, &options).map_err(log_error)?))
+}
+
+fn durability(survives: Option<&str>) -> Result<Durability, String> {
+    match survives {
+        None | Some("" | "kill") => Ok(Durability::Process),
+        Some("power-failure") => Ok(Durability::Power),
+        Some(other) => Err(format!(
+            "the environment variable {SURVIVES} is '{other}', but it can only be 'kill' (the default: a power failure may \
+             cost the last half minute) or 'power-failure' (every transaction is synced to the disk, which takes \
+             milliseconds each)"
+        )),
+    }
 }
 
 /// A log's error as the user's mistake where it is one: a folder, a name or another engine that is in the way. What fails
@@ -105,5 +121,22 @@ pub(crate) fn start_error(error: EngineError) -> anyhow::Error {
         EngineError::Evaluate { .. } | EngineError::Batch(_) | EngineError::Encode { .. } | EngineError::Crashed(_) => {
             error.into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_log_survives_is_said_in_words_or_refused() {
+        assert_eq!(durability(None), Ok(Durability::Process));
+        assert_eq!(durability(Some("kill")), Ok(Durability::Process));
+        assert_eq!(durability(Some("power-failure")), Ok(Durability::Power));
+        let refused = durability(Some("yes")).expect_err("no such word");
+        assert!(
+            refused.contains("'yes'") && refused.contains("'power-failure'"),
+            "{refused}"
+        );
     }
 }

@@ -6,9 +6,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arrow::array::RecordBatch;
+use hw_engine::{Clock, SystemClock};
 use hw_log::{Commit, Log, LogError, Transaction};
 
 use crate::encode::TopicWriter;
@@ -34,12 +34,11 @@ impl Producer {
     /// Appends what `writer` makes to its topic of the log in `folder`, which is `log`.
     pub(crate) fn new(folder: &Path, log: Arc<dyn Log>, writer: TopicWriter) -> anyhow::Result<Producer> {
         let pid = std::process::id();
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let mut producer = Producer {
             folder: folder.to_owned(),
             log,
             group: format!("produce-{}", pid % GROUPS),
-            run: format!("{pid}-{}", since.as_nanos()),
+            run: format!("{pid}-{}", SystemClock.now_ms()),
             writer,
             sent: 0,
             last: None,

@@ -22,8 +22,6 @@ pub struct Diagnostic {
     pub detail: Option<String>,
     /// What to write instead.
     pub hint: Option<String>,
-    /// The file as the user named it; `None` for a text without a name.
-    pub file: Option<String>,
     /// Line in the file, from 1; 0 when the fault is not in the file (an override on the command line).
     pub line: u64,
     /// Column in the line, in characters from 1; 0 when the fault is not in the file.
@@ -36,27 +34,25 @@ impl std::error::Error for Diagnostic {}
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.primary)?;
-        if self.line > 0 {
-            let number = self.line.to_string();
-            let margin = " ".repeat(number.len());
-            // A tab before the caret stays a tab, so that the caret stands under its character in any terminal.
-            let before: String = (self.quoted.chars().take(self.column.saturating_sub(1) as usize))
-                .map(|c| if c == '\t' { '\t' } else { ' ' })
-                .collect();
-            match &self.file {
-                Some(file) => write!(f, "\n{margin}--> {file}:{}:{}", self.line, self.column)?,
-                None => write!(f, "\n{margin}--> line {}, column {}", self.line, self.column)?,
-            }
-            write!(f, "\n{margin} |\n{number} | {}\n{margin} | {before}^", self.quoted)?;
-        }
-        if let Some(detail) = &self.detail {
-            write!(f, "\n{detail}")?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "\nhint: {hint}")?;
-        }
-        Ok(())
+        self.write(f, &format!("line {}, column {}", self.line, self.column))
+    }
+}
+
+/// A diagnostic of a file that has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFile {
+    /// What is wrong.
+    pub diagnostic: Diagnostic,
+    /// The file as the user named it.
+    pub file: String,
+}
+
+impl std::error::Error for InFile {}
+
+impl fmt::Display for InFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Diagnostic { line, column, .. } = self.diagnostic;
+        self.diagnostic.write(f, &format!("{}:{line}:{column}", self.file))
     }
 }
 
@@ -66,17 +62,39 @@ impl Diagnostic {
             primary: primary.into(),
             detail: None,
             hint: None,
-            file: None,
             line: 0,
             column: 0,
             quoted: String::new(),
         }
     }
 
-    /// The diagnostic with the name of the file that its place is in.
-    pub fn in_file(mut self, file: impl Into<String>) -> Self {
-        self.file = Some(file.into());
-        self
+    /// The diagnostic with the name of the file that its place is in: `pipelines/x.sql:12:3`.
+    pub fn in_file(self, file: impl Into<String>) -> InFile {
+        InFile {
+            diagnostic: self,
+            file: file.into(),
+        }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, place: &str) -> fmt::Result {
+        write!(f, "error: {}", self.primary)?;
+        if self.line > 0 {
+            let number = self.line.to_string();
+            let margin = " ".repeat(number.len());
+            // A tab before the caret stays a tab, so that the caret stands under its character in any terminal.
+            let before: String = (self.quoted.chars().take(self.column.saturating_sub(1) as usize))
+                .map(|c| if c == '\t' { '\t' } else { ' ' })
+                .collect();
+            write!(f, "\n{margin}--> {place}")?;
+            write!(f, "\n{margin} |\n{number} | {}\n{margin} | {before}^", self.quoted)?;
+        }
+        if let Some(detail) = &self.detail {
+            write!(f, "\n{detail}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {

@@ -37,7 +37,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 use hw_graph::{Job, Pipeline, Stream, interval_text};
 
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, InFile};
 pub use haversine::{EARTH_RADIUS_METRES, haversine_metres};
 pub use session::session;
 

@@ -87,11 +87,11 @@ impl AggregateColumn {
     fn finish(&mut self) -> ArrayRef {
         let nulls = self.valid.take().map(NullBuffer::from);
         match (&mut self.numbers, &self.data_type) {
-            (Numbers::Float(values), _) => Arc::new(Float64Array::new(std::mem::take(values).into(), nulls)),
+            (Numbers::Float(values), _) => Arc::new(Float64Array::new(take_all(values).into(), nulls)),
             (Numbers::Int(values), DataType::Timestamp(_, _)) => {
-                Arc::new(TimestampMillisecondArray::new(std::mem::take(values).into(), nulls))
+                Arc::new(TimestampMillisecondArray::new(take_all(values).into(), nulls))
             }
-            (Numbers::Int(values), _) => Arc::new(Int64Array::new(std::mem::take(values).into(), nulls)),
+            (Numbers::Int(values), _) => Arc::new(Int64Array::new(take_all(values).into(), nulls)),
         }
     }
 }
@@ -117,9 +117,9 @@ impl Evaluated {
     /// Takes the aggregates as arrays and the keys, and leaves everything empty.
     pub(crate) fn take(&mut self) -> EvaluatedRows {
         EvaluatedRows {
-            keys: std::mem::take(&mut self.keys),
-            rows: std::mem::take(&mut self.rows),
-            starts: TimestampMillisecondArray::from(std::mem::take(&mut self.starts)),
+            keys: take_all(&mut self.keys),
+            rows: take_all(&mut self.rows),
+            starts: TimestampMillisecondArray::from(take_all(&mut self.starts)),
             aggregates: self.aggregates.iter_mut().map(AggregateColumn::finish).collect(),
         }
     }
@@ -132,4 +132,10 @@ pub(crate) struct EvaluatedRows {
     pub(crate) rows: Vec<RowRef>,
     pub(crate) starts: TimestampMillisecondArray,
     pub(crate) aggregates: Vec<ArrayRef>,
+}
+
+/// Takes the values and leaves room for as many: the next batch is about as long.
+pub(crate) fn take_all<T>(values: &mut Vec<T>) -> Vec<T> {
+    let room = Vec::with_capacity(values.len());
+    std::mem::replace(values, room)
 }

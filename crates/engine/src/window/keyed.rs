@@ -183,7 +183,7 @@ impl<O: Operator> Keyed<O> {
                 continue;
             }
             if let Some(row) = self.pop_front() {
-                self.evaluate(&[(0, row)], row.arrival_ms, now_ms, source, out);
+                self.evaluate_one(&row, now_ms, source, out);
             }
         }
         let oldest_ms = self.oldest_ms(now_ms);
@@ -261,8 +261,23 @@ impl<O: Operator> Keyed<O> {
         Some(row)
     }
 
-    /// Evaluates rows of one key: sorted by time, and at each time all rows are in each other's windows.
+    /// Evaluates a ready row of a key whose waiting rows stand in order.
     #[inline]
+    fn evaluate_one(&mut self, row: &Waiting, now_ms: i64, source: &impl InputSource, out: &mut Evaluated) {
+        let mut moment = Moment {
+            rules: self.rules,
+            now_ms,
+            oldest_ms: self.oldest_ms(now_ms).min(row.arrival_ms),
+            out,
+            cut_windows: &mut self.cut_windows,
+        };
+        let state = &mut self.states[row.key as usize];
+        self.operator
+            .push(state, row, source.inputs(row.at.chunk), true, &mut moment);
+        self.operator.answer(state, row, &mut moment);
+    }
+
+    /// Evaluates rows of one key: sorted by time, and at each time all rows are in each other's windows.
     fn evaluate(
         &mut self,
         rows: &[(u32, Waiting)],

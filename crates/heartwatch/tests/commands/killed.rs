@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::Command;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 
 use crate::program::{Folder, PATIENCE, Started, heartwatch, shipped};
 
@@ -34,7 +34,7 @@ fn write_seconds(out: impl Write, from: usize, seconds: usize) {
 
 /// Opens a pipe for writing; that waits for its reader, and would wait for ever if the reader failed before.
 fn opened_by_a_reader(pipe: &str) -> File {
-    let (sender, opened) = channel();
+    let (sender, opened) = sync_channel(1);
     let pipe = pipe.to_owned();
     std::thread::spawn(move || sender.send(File::create(pipe)));
     let opened = opened.recv_timeout(PATIENCE).expect("somebody opens it for reading");
@@ -120,6 +120,7 @@ fn an_engine_killed_again_and_again_answers_everything_once() {
         engine.kill();
         write_seconds(&mut writing, from + PART_SECONDS, PART_SECONDS);
         drop(writing);
+        producer.wait_for("is open again");
         let said = producer.wait_for("records appended");
         assert!(
             said.starts_with(&format!("{} records", 2 * PART_SECONDS * USERS)),

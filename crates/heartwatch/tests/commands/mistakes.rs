@@ -150,3 +150,34 @@ fn a_second_engine_on_a_folder_is_refused() {
     // What the first gave back can be taken.
     heartwatch(&["run", &pipeline, "--log", &log, "--until-end"]).succeeded();
 }
+
+#[test]
+fn what_fails_while_running_is_no_mistake_of_the_command_line() {
+    let folder = Folder::new();
+    let log = folder.path("log");
+    let sql = std::fs::read_to_string(shipped()).expect("readable");
+    let failing = sql.replace(
+        "avg_heart_rate > max_heart_rate)",
+        "max_heart_rate / (readings - readings) > 1)",
+    );
+    assert_ne!(failing, sql);
+    let pipeline = folder.write("failing.sql", &failing);
+    let second = |second: i64| READING.replace("1767225600000", &(1_767_225_600_000 + second * 1_000).to_string());
+    let lines: Vec<String> = (0..20).map(second).collect();
+    let readings = folder.write("readings.jsonl", &lines.join("\n"));
+    let range = r#"{"user_id":"1","min_heart_rate":50,"max_heart_rate":60}"#;
+    let baselines = folder.write("baselines.jsonl", range);
+    heartwatch(&["produce", &readings, "--log", &log, "--topic", "readings"]).succeeded();
+    heartwatch(&["produce", &baselines, "--log", &log, "--topic", "baselines"]).succeeded();
+    let run = ["run", &pipeline, "--log", &log, "--until-end"];
+    heartwatch(&run).failed(1, &["evaluating", "nullif"]);
+    let backtest = [
+        "backtest",
+        &pipeline,
+        "--readings",
+        &readings,
+        "--baselines",
+        &baselines,
+    ];
+    heartwatch(&backtest).failed(1, &["evaluating", "nullif"]);
+}

@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -136,7 +136,8 @@ impl Drop for Started {
 }
 
 fn lines(source: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
+    // Far more than a test prints: a program must not wait for its test to read.
+    let (sender, receiver) = sync_channel(100_000);
     std::thread::spawn(move || {
         for line in BufReader::new(source).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {

@@ -71,7 +71,10 @@ fn check(count: u32, size: (u16, u16), expected: &Expect) {
 
 #[test]
 fn a_usual_terminal() {
-    check(5, (80, 24), &expect![[r#"
+    check(
+        5,
+        (80, 24),
+        &expect![[r#"
          HeartWatch demo  1,000 people  speed 10  1:23            Not a medical device.
          in      1,000 readings/s              ████████████████████████████████████████
          out        20 findings/s                  ▁▁▁▁▁▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇█
@@ -96,12 +99,16 @@ fn a_usual_terminal() {
          readings 1,234,567  findings 60  late 2,469  dead letters 2,470  state 4.1 MB
          lag 120
          q or Ctrl-C stops
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_small_terminal_with_more_people_than_rows() {
-    check(20, (40, 12), &expect![[r#"
+    check(
+        20,
+        (40, 12),
+        &expect![[r#"
          HeartWatch demo  1:23
          1,000 people  x10  Not a medical device
          in      1,000 /s  ████████████████████
@@ -114,12 +121,16 @@ fn a_small_terminal_with_more_people_than_rows() {
            1300     139.2  39.2 above    0:51
          readings 1,234,567  findings 840
          q or Ctrl-C stops
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nobody_is_out_of_range_yet() {
-    check(0, (80, 12), &expect![[r#"
+    check(
+        0,
+        (80, 12),
+        &expect![[r#"
          HeartWatch demo  1,000 people  speed 10  1:23            Not a medical device.
          in      1,000 readings/s              ████████████████████████████████████████
          out        20 findings/s                  ▁▁▁▁▁▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇█
@@ -132,7 +143,8 @@ fn nobody_is_out_of_range_yet() {
 
          readings 1,234,567  findings 0  late 2,469  dead letters 2,470  state 4.1 MB
          q or Ctrl-C stops
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
