@@ -54,7 +54,8 @@ fn header(scene: &Scene<'_>, width: u16) -> Vec<Line<'static>> {
     if width < WIDE {
         return vec![
             Line::from(vec![name, format!("  {time}").into()]),
-            Line::from(format!(" {people}  x{}  {NOT_A_DEVICE}", scene.speed)),
+            // What must not be cut comes first.
+            Line::from(format!(" {NOT_A_DEVICE}  {people} x{}", scene.speed)),
         ];
     }
     let said = format!("  {people}  speed {}  {time}", scene.speed);
