@@ -8,9 +8,10 @@ use arrow::datatypes::DataType;
 use datafusion_physical_expr::expressions::Column as ColumnExpr;
 use hw_graph::{Aggregate, AggregateFunction, Input};
 
-use super::column::{Stats, Wanted};
+use super::column::Wanted;
 use super::evaluated::AggregateColumn;
 use super::rings::{ColumnKind, Ring, Rings};
+use super::stats::Stats;
 
 /// Where an aggregate's numbers come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +115,21 @@ struct Step {
     to: usize,
 }
 
+impl Step {
+    fn is_extreme(&self) -> bool {
+        matches!(self.function, AggregateFunction::Min | AggregateFunction::Max)
+    }
+
+    /// The least or the greatest as a whole number.
+    fn whole_extreme(&self, stats: &Stats) -> i64 {
+        if self.function == AggregateFunction::Min {
+            stats.int_min
+        } else {
+            stats.int_max
+        }
+    }
+}
+
 /// The aggregates over one frame.
 #[derive(Debug, Clone)]
 pub(crate) struct FrameAggregates {
@@ -159,7 +175,11 @@ impl FrameAggregates {
                         _ => read_stats(rings, ring, index, ranges),
                     };
                     read = Some((index, stats));
-                    push_value(step, &stats, column);
+                    if stats.count > 0 && step.is_extreme() && !step.is_int && rings.is_scaled(ring, index) {
+                        column.push_scaled(step.whole_extreme(&stats));
+                    } else {
+                        push_value(step, &stats, column);
+                    }
                 }
             }
         }
@@ -175,7 +195,6 @@ fn read_stats(rings: &Rings, ring: &Ring, column: usize, ranges: &[Range<usize>]
     for range in ranges {
         rings.add_stats(ring, column, range.clone(), &mut stats);
     }
-    rings.finish(ring, column, &mut stats);
     stats
 }
 

@@ -1,8 +1,7 @@
 //! A column of window rows, and what is known of a stretch of it.
 //!
 //! A [`Column`] holds one input of every key's rows, narrow where that loses nothing: positions as a GPS chip gives them
-//! are multiples of 1e-7 degrees and lie in 4 bytes, heart rates in 2. [`Stats`] are the count, sum, extremes and moments
-//! of a stretch of rows, and can be joined. A column does not know keys or time.
+//! are multiples of 1e-7 degrees and lie in 4 bytes, heart rates in 2. A column does not know keys or time.
 //!
 //! # Constraints
 //!
@@ -13,11 +12,16 @@
 use arrow::datatypes::DataType;
 
 use super::inputs::InputValues;
+use super::stats::Stats;
 
 /// Rows in a summary.
 pub(crate) const SUMMARY_ROWS: usize = 32;
 
-const SCALE: f64 = 1e7;
+/// What scaled positions are multiples of, the other way round.
+pub(crate) const SCALE: f64 = 1e7;
+
+/// In place of a value that is no multiple of 1e-7.
+pub(crate) const NOT_SCALED: i32 = i32::MIN;
 
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
@@ -27,81 +31,6 @@ pub(crate) struct Wanted {
     pub(crate) sum: bool,
     pub(crate) extremes: bool,
     pub(crate) moments: bool,
-}
-
-/// What is known of a stretch of rows. Integers are kept apart from floats, so that their sums stay exact.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stats {
-    pub(crate) count: u64,
-    pub(crate) int_sum: i64,
-    pub(crate) float_sum: f64,
-    pub(crate) int_min: i64,
-    pub(crate) int_max: i64,
-    pub(crate) float_min: f64,
-    pub(crate) float_max: f64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Stats {
-    pub(crate) const NONE: Stats = Stats {
-        count: 0,
-        int_sum: 0,
-        float_sum: 0.0,
-        int_min: i64::MAX,
-        int_max: i64::MIN,
-        float_min: f64::INFINITY,
-        float_max: f64::NEG_INFINITY,
-        mean: 0.0,
-        squares: 0.0,
-    };
-
-    /// The sum of squared distances from the mean.
-    pub(crate) fn squares(&self) -> f64 {
-        self.squares
-    }
-
-    #[inline]
-    pub(crate) fn join(&mut self, other: &Stats) {
-        if other.count == 0 {
-            return;
-        }
-        if self.squares != 0.0 || other.squares != 0.0 || self.mean != other.mean {
-            self.join_moments(other);
-        }
-        self.count += other.count;
-        self.int_sum = self.int_sum.wrapping_add(other.int_sum);
-        self.float_sum += other.float_sum;
-        self.int_min = self.int_min.min(other.int_min);
-        self.int_max = self.int_max.max(other.int_max);
-        self.float_min = if other.float_min < self.float_min {
-            other.float_min
-        } else {
-            self.float_min
-        };
-        self.float_max = if other.float_max > self.float_max {
-            other.float_max
-        } else {
-            self.float_max
-        };
-    }
-
-    /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
-    fn join_moments(&mut self, other: &Stats) {
-        let (mine, theirs) = (self.count as f64, other.count as f64);
-        let distance = other.mean - self.mean;
-        let all = mine + theirs;
-        self.mean += distance * theirs / all;
-        self.squares += other.squares + distance * distance * mine * theirs / all;
-    }
-
-    #[inline]
-    fn add_moment(&mut self, value: f64) {
-        // Welford's update; `count` is already one higher.
-        let distance = value - self.mean;
-        self.mean += distance / self.count as f64;
-        self.squares += distance * (value - self.mean);
-    }
 }
 
 #[derive(Debug)]
@@ -195,12 +124,14 @@ impl Column {
                 };
                 values[place] = value;
             }
-            (Values::Scaled(values), super::inputs::Slice::Float(input)) => {
-                let Some(value) = scale(input[row]) else { return false };
-                values[place] = value;
+            (Values::Scaled(values), super::inputs::Slice::Float(_, scaled)) => {
+                if scaled[row] == NOT_SCALED {
+                    return false;
+                }
+                values[place] = scaled[row];
             }
             (Values::Int64(values), super::inputs::Slice::Int(input)) => values[place] = input[row],
-            (Values::Float64(values), super::inputs::Slice::Float(input)) => values[place] = input[row],
+            (Values::Float64(values), super::inputs::Slice::Float(input, _)) => values[place] = input[row],
             _ => unreachable!("invariant: a column is made for its input's type"),
         }
         true
@@ -246,13 +177,20 @@ impl Column {
         }
     }
 
-    /// Turns scaled extremes back into floats, once for a window.
+    /// Whether the extremes of its stretches are multiples of 1e-7.
     #[inline]
-    pub(crate) fn finish(&self, stats: &mut Stats) {
-        if matches!(self.values, Values::Scaled(_)) && stats.count > 0 {
-            stats.float_min = unscale(stats.int_min);
-            stats.float_max = unscale(stats.int_max);
-        }
+    pub(crate) fn is_scaled(&self) -> bool {
+        matches!(self.values, Values::Scaled(_))
+    }
+
+    /// Whether whole numbers of 32 bits say all that is asked of a stretch.
+    pub(crate) fn has_small_summaries(&self) -> bool {
+        let holds = match self.values {
+            Values::Int16(_) => true,
+            Values::Scaled(_) => !self.wanted.sum,
+            Values::Int64(_) | Values::Float64(_) => false,
+        };
+        holds && !self.wanted.moments && self.valid.is_none()
     }
 
     #[inline]
@@ -346,12 +284,16 @@ impl Column {
     }
 }
 
-/// `value` as a multiple of 1e-7, if that gives the same bits back.
+/// `value` as a multiple of 1e-7 if that gives the same bits back, else [`NOT_SCALED`].
 #[inline]
-fn scale(value: f64) -> Option<i32> {
-    // Adding and taking away 1.5 x 2^52 rounds to an integer without a call; what is too large fails the check below.
-    let scaled = ((value * SCALE + ROUNDER) - ROUNDER) as i32;
-    (unscale(i64::from(scaled)).to_bits() == value.to_bits()).then_some(scaled)
+pub(crate) fn scale(value: f64) -> i32 {
+    // Adding 1.5 x 2^52 leaves the rounded integer in the lowest bits; what is too large fails the comparison.
+    let scaled = (value * SCALE + ROUNDER).to_bits() as i32;
+    if unscale(i64::from(scaled)).to_bits() == value.to_bits() {
+        scaled
+    } else {
+        NOT_SCALED
+    }
 }
 
 #[inline]
@@ -366,10 +308,11 @@ mod tests {
     #[test]
     fn scaling_is_exact_or_refused() {
         for value in [0.0, 40.7127837, -74.0059413, 180.0, -180.0, 1e-7] {
-            assert_eq!(scale(value).map(|scaled| unscale(i64::from(scaled))), Some(value));
+            assert_ne!(scale(value), NOT_SCALED);
+            assert_eq!(unscale(i64::from(scale(value))), value);
         }
         for value in [-0.0, f64::NAN, f64::INFINITY, 1.0 / 3.0, 1e300, 40.71278371] {
-            assert_eq!(scale(value), None, "{value}");
+            assert_eq!(scale(value), NOT_SCALED, "{value}");
         }
     }
 

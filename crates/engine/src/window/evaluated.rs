@@ -9,6 +9,8 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, TimestampMillisecondArray
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 
+use super::column::SCALE;
+
 /// A row of a chunk that the task still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowRef {
@@ -21,7 +23,11 @@ pub(crate) struct RowRef {
 #[derive(Debug)]
 enum Numbers {
     Int(Vec<i64>),
-    Float(Vec<f64>),
+    /// Each is still to be divided by its divisor, if there are divisors: a division for a whole column costs little.
+    Float {
+        values: Vec<f64>,
+        divisors: Vec<f64>,
+    },
 }
 
 /// One aggregate for every answered row.
@@ -36,7 +42,10 @@ pub(crate) struct AggregateColumn {
 impl AggregateColumn {
     pub(crate) fn new(data_type: &DataType) -> AggregateColumn {
         let numbers = match data_type {
-            DataType::Float64 => Numbers::Float(Vec::new()),
+            DataType::Float64 => Numbers::Float {
+                values: Vec::new(),
+                divisors: Vec::new(),
+            },
             _ => Numbers::Int(Vec::new()),
         };
         AggregateColumn {
@@ -50,7 +59,7 @@ impl AggregateColumn {
     pub(crate) fn push_int(&mut self, value: i64) {
         match &mut self.numbers {
             Numbers::Int(values) => values.push(value),
-            Numbers::Float(values) => values.push(value as f64),
+            Numbers::Float { .. } => return self.push_float(value as f64),
         }
         if let Some(valid) = &mut self.valid {
             valid.push(true);
@@ -60,7 +69,30 @@ impl AggregateColumn {
     #[inline]
     pub(crate) fn push_float(&mut self, value: f64) {
         match &mut self.numbers {
-            Numbers::Float(values) => values.push(value),
+            Numbers::Float { values, divisors } => {
+                if !divisors.is_empty() {
+                    divisors.push(1.0);
+                }
+                values.push(value);
+            }
+            Numbers::Int(_) => unreachable!("invariant: a float goes into a float column"),
+        }
+        if let Some(valid) = &mut self.valid {
+            valid.push(true);
+        }
+    }
+
+    /// A multiple of 1e-7.
+    #[inline]
+    pub(crate) fn push_scaled(&mut self, value: i64) {
+        match &mut self.numbers {
+            Numbers::Float { values, divisors } => {
+                if divisors.len() < values.len() {
+                    divisors.resize(values.len(), 1.0);
+                }
+                divisors.push(SCALE);
+                values.push(value as f64);
+            }
             Numbers::Int(_) => unreachable!("invariant: a float goes into a float column"),
         }
         if let Some(valid) = &mut self.valid {
@@ -75,7 +107,10 @@ impl AggregateColumn {
                 values.push(0);
                 values.len()
             }
-            Numbers::Float(values) => {
+            Numbers::Float { values, divisors } => {
+                if !divisors.is_empty() {
+                    divisors.push(1.0);
+                }
                 values.push(0.0);
                 values.len()
             }
@@ -87,7 +122,13 @@ impl AggregateColumn {
     fn finish(&mut self) -> ArrayRef {
         let nulls = self.valid.take().map(NullBuffer::from);
         match (&mut self.numbers, &self.data_type) {
-            (Numbers::Float(values), _) => Arc::new(Float64Array::new(take_all(values).into(), nulls)),
+            (Numbers::Float { values, divisors }, _) => {
+                for (value, divisor) in values.iter_mut().zip(divisors.iter()) {
+                    *value /= divisor;
+                }
+                divisors.clear();
+                Arc::new(Float64Array::new(take_all(values).into(), nulls))
+            }
             (Numbers::Int(values), DataType::Timestamp(_, _)) => {
                 Arc::new(TimestampMillisecondArray::new(take_all(values).into(), nulls))
             }

@@ -16,5 +16,7 @@ mod queue;
 mod rings;
 pub(crate) mod sliding;
 mod state;
+mod stats;
 mod store;
+mod summaries;
 pub(crate) mod tumbling;

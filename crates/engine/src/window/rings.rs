@@ -13,8 +13,9 @@ use std::ops::Range;
 
 use arrow::datatypes::DataType;
 
-use super::column::{Column, Stats, Wanted};
+use super::column::{Column, Wanted};
 use super::inputs::InputValues;
+use super::stats::Stats;
 use super::store::{Store, Times};
 
 /// Where a key's rows lie.
@@ -124,7 +125,11 @@ impl Rings {
     #[inline]
     pub(crate) fn push(&mut self, ring: &mut Ring, row: NewRow<'_>) -> usize {
         if ring.len == 0 {
-            self.release(ring);
+            // A narrow ring keeps its room; a wide one may be narrow again.
+            if ring.home == Home::Wide {
+                self.release(ring);
+            }
+            ring.front = 0;
             ring.base_ms = row.time_ms;
         }
         ring.note_arrival(row.arrival_ms);
@@ -194,11 +199,10 @@ impl Rings {
     pub(crate) fn stats(&self, ring: &Ring, column: usize, range: Range<usize>) -> Stats {
         let mut stats = Stats::NONE;
         self.add_stats(ring, column, range, &mut stats);
-        self.finish(ring, column, &mut stats);
         stats
     }
 
-    /// As [`Rings::stats`], for a range in pieces: [`Rings::finish`] comes after the last.
+    /// As [`Rings::stats`], for a range in pieces.
     #[inline]
     pub(crate) fn add_stats(&self, ring: &Ring, column: usize, range: Range<usize>, stats: &mut Stats) {
         let store = self.store(ring);
@@ -212,10 +216,10 @@ impl Rings {
         }
     }
 
-    pub(crate) fn finish(&self, ring: &Ring, column: usize, stats: &mut Stats) {
-        if ring.home != Home::Nowhere {
-            self.store(ring).columns[column].finish(stats);
-        }
+    /// Whether the extremes of one input's floats are multiples of 1e-7.
+    #[inline]
+    pub(crate) fn is_scaled(&self, ring: &Ring, column: usize) -> bool {
+        self.store(ring).columns[column].is_scaled()
     }
 
     /// Makes the lower bound of the ring's arrivals exact.

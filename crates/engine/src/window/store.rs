@@ -6,8 +6,10 @@
 use std::ops::Range;
 
 use super::blocks::{Blocks, LONG_ROWS};
-use super::column::{Column, SUMMARY_ROWS, Stats};
+use super::column::{Column, SUMMARY_ROWS};
 use super::rings::{Home, NewRow, Ring};
+use super::stats::Stats;
+use super::summaries::Summaries;
 
 /// Event times and arrivals.
 #[derive(Debug)]
@@ -22,13 +24,16 @@ pub(crate) struct Store {
     pub(crate) blocks: Blocks,
     pub(crate) times: Times,
     pub(crate) columns: Vec<Column>,
-    /// By column, then by place / `SUMMARY_ROWS`; filled only for long rings.
-    summaries: Vec<Vec<Stats>>,
+    /// By column; filled only for long rings.
+    summaries: Vec<Summaries>,
 }
 
 impl Store {
     pub(crate) fn new(times: Times, columns: Vec<Column>) -> Store {
-        let summaries = columns.iter().map(|_| Vec::new()).collect();
+        let summaries = columns
+            .iter()
+            .map(|column| Summaries::new(column.has_small_summaries()))
+            .collect();
         Store {
             blocks: Blocks::new(),
             times,
@@ -145,12 +150,13 @@ impl Store {
     #[cold]
     pub(crate) fn grow(&mut self, ring: &mut Ring, home: Home, span_ms: i64, time_ms: i64) {
         let rows = ring.len();
-        let likely = if rows < 2 {
-            2
+        // A few rows say little about their rate; from then on as many as will be in the window at a time.
+        let likely = if rows < 8 {
+            2 * rows.max(1)
         } else {
             let passed_ms = time_ms.saturating_sub(self.time_ms(ring, self.place(ring, 0))).max(1);
             let fill = span_ms.saturating_mul(rows as i64) / passed_ms;
-            (fill.clamp(0, 8 * rows as i64) as usize + 1).max(rows + 1)
+            fill.clamp(0, 8 * rows as i64) as usize + 1
         };
         let mut grown = *ring;
         grown.home = home;
@@ -196,12 +202,9 @@ impl Store {
 
     pub(crate) fn summarise_stretch(&mut self, stretch: usize) {
         for (column, summaries) in self.columns.iter().zip(&mut self.summaries) {
-            if summaries.len() <= stretch {
-                summaries.resize(stretch + 1, Stats::NONE);
-            }
             let mut stats = Stats::NONE;
             column.scan(stretch * SUMMARY_ROWS..(stretch + 1) * SUMMARY_ROWS, &mut stats);
-            summaries[stretch] = stats;
+            summaries.set(stretch, stats);
         }
     }
 
@@ -223,9 +226,7 @@ impl Store {
         let first = places.start.next_multiple_of(SUMMARY_ROWS);
         let last = places.end / SUMMARY_ROWS * SUMMARY_ROWS;
         column.scan(places.start..first, stats);
-        for summary in &summaries[first / SUMMARY_ROWS..last / SUMMARY_ROWS] {
-            stats.join(summary);
-        }
+        summaries.join(first / SUMMARY_ROWS..last / SUMMARY_ROWS, stats);
         column.scan(last..places.end, stats);
     }
 
@@ -235,11 +236,7 @@ impl Store {
             Times::Wide { .. } => 16,
         };
         let row = times + self.columns.iter().map(Column::row_bytes).sum::<usize>();
-        let summaries: usize = self
-            .summaries
-            .iter()
-            .map(|summaries| summaries.len() * size_of::<Stats>())
-            .sum();
+        let summaries: usize = self.summaries.iter().map(Summaries::bytes_held).sum();
         self.blocks.end() * row + summaries
     }
 }
