@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Starts a demonstration whose temporary files go to `temporary`.
 fn demo(arguments: &[&str], temporary: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_heartwatch"))
-        .arg("demo")
+        .args(["demo", "--port", "0"])
         .args(arguments)
         .env("TMPDIR", temporary)
         .stdin(Stdio::null())

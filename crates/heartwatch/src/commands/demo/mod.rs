@@ -92,8 +92,9 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<()> {
     };
     let mut demo = Demo::start(args, &pipeline, log)?;
     page.show(&demo.running);
-    say(&format!("the page: {}", page.url()))?;
-    let shown = demo.show(args, began, &stop);
+    let url = page.url();
+    // From here on the workers are stopped whatever happens.
+    let shown = say(&format!("the page: {url}")).and_then(|()| demo.show(args, &url, began, &stop));
     let summary = demo.end(began);
     shown?;
     say(&summary?)?;
@@ -136,7 +137,7 @@ impl Demo {
     }
 
     /// Feeds, watches and shows until it is time to stop. The terminal is as it was when this returns.
-    fn show(&mut self, args: &DemoArgs, began: Instant, stop: &AtomicBool) -> anyhow::Result<()> {
+    fn show(&mut self, args: &DemoArgs, url: &str, began: Instant, stop: &AtomicBool) -> anyhow::Result<()> {
         let mut face = Face::choose()?;
         let (fed_from, mut cleaned) = (Instant::now(), Instant::now());
         while !stop.load(Ordering::Relaxed) && !self.running.is_finished() {
@@ -158,6 +159,7 @@ impl Demo {
                 speed: args.speed,
                 elapsed,
                 length: args.length,
+                url,
                 numbers: &self.numbers,
                 watch: &self.watch,
                 new: &new,

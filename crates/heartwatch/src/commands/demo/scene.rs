@@ -16,6 +16,8 @@ pub(super) struct Scene<'a> {
     pub(super) elapsed: Duration,
     /// When it will end, if not by hand.
     pub(super) length: Option<Duration>,
+    /// Where a browser finds the page.
+    pub(super) url: &'a str,
     pub(super) numbers: &'a Numbers,
     pub(super) watch: &'a Watch,
     /// Who came out of range since the last moment.

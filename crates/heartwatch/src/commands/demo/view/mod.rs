@@ -40,7 +40,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
     draw_rates(frame, scene, rates);
     draw_people(frame, scene, middle);
     frame.render_widget(Paragraph::new(totals), bottom);
-    frame.render_widget(Line::from(" q or Ctrl-C stops").dim(), keys);
+    frame.render_widget(Line::from(hints(scene, area.width)).dim(), keys);
+}
+
+/// How to stop and, where it fits whole, where the page is.
+fn hints(scene: &Scene<'_>, width: u16) -> String {
+    let keys = " q or Ctrl-C stops";
+    let both = format!("{keys}  page: {}", scene.url);
+    if both.len() <= usize::from(width) {
+        both
+    } else {
+        keys.to_owned()
+    }
 }
 
 /// One line when it is wide enough, else two.
@@ -54,7 +65,8 @@ fn header(scene: &Scene<'_>, width: u16) -> Vec<Line<'static>> {
     if width < WIDE {
         return vec![
             Line::from(vec![name, format!("  {time}").into()]),
-            Line::from(format!(" {people}  x{}  {NOT_A_DEVICE}", scene.speed)),
+            // What must not be cut comes first.
+            Line::from(format!(" {NOT_A_DEVICE}  {people} x{}", scene.speed)),
         ];
     }
     let said = format!("  {people}  speed {}  {time}", scene.speed);
