@@ -101,7 +101,7 @@ fn a_run_shows_what_it_counts_and_finds() {
     let files = ["--out", "readings.jsonl", "--baselines", "baselines.jsonl"];
     heartwatch(
         &[
-            &["simulate", "--users", "60", "--for", "30m", "--seed", "7"],
+            &["simulate", "--users", "20", "--for", "30m", "--seed", "7"],
             &files[..],
         ]
         .concat(),

@@ -34,7 +34,11 @@ impl Source for Fixed {
     }
 
     fn health(&self) -> Result<(), String> {
-        self.ended.lock().unwrap().clone().map_or(Ok(()), Err)
+        self.ended
+            .lock()
+            .expect("nobody panics with it")
+            .clone()
+            .map_or(Ok(()), Err)
     }
 
     fn tasks(&self) -> Vec<Task> {
@@ -104,7 +108,7 @@ fn healthz_is_ok_until_the_pipeline_ends_and_then_says_why() {
     let answer = get(server.local_addr(), "/healthz");
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
     check_protection(&answer);
-    *source.ended.lock().unwrap() = Some("the disk is full".into());
+    *source.ended.lock().expect("nobody panics with it") = Some("the disk is full".into());
     let answer = get(server.local_addr(), "/healthz");
     assert_eq!((answer.status, answer.body.as_str()), (503, "the disk is full\n"));
     let status = get(server.local_addr(), "/api/status").json();
@@ -157,7 +161,7 @@ fn metrics_are_what_prometheus_reads() {
     let only = |name: &str| *exposition_value(&families[name]);
     assert_eq!(only("heartwatch_pipeline_running"), 1.0);
     assert!(only("heartwatch_uptime_seconds") > 0.0);
-    *source.ended.lock().unwrap() = Some("stopped".into());
+    *source.ended.lock().expect("nobody panics with it") = Some("stopped".into());
     let families = exposition::parse(&get(server.local_addr(), "/metrics").body);
     assert_eq!(*exposition_value(&families["heartwatch_pipeline_running"]), 0.0);
 }
@@ -216,7 +220,7 @@ fn findings_are_limited_as_asked() {
         let answer = get(server.local_addr(), &format!("/api/findings?limit={wrong}"));
         assert!(refusal(&answer, 400).contains("whole number"));
     }
-    *source.ended.lock().unwrap() = Some("stopped".into());
+    *source.ended.lock().expect("nobody panics with it") = Some("stopped".into());
     assert_eq!(
         refusal(&get(server.local_addr(), "/api/findings"), 503),
         "the log is closed"
