@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{Clear, ClearType};
 
 use super::face::Asked;
 use super::scene::Scene;
@@ -24,9 +26,10 @@ impl Screen {
     pub(super) fn open() -> anyhow::Result<Screen> {
         match ratatui::try_init() {
             Ok(terminal) => {
-                let mut screen = Screen { terminal, drawn: None };
-                // A terminal without a second screen still shows what was there.
-                screen.terminal.clear()?;
+                let screen = Screen { terminal, drawn: None };
+                // A terminal without a second screen still shows what was there. Not by ratatui's own `clear`, which asks
+                // the terminal where the cursor is and fails when it does not answer.
+                execute!(std::io::stdout(), Clear(ClearType::All))?;
                 Ok(screen)
             }
             Err(error) => {
