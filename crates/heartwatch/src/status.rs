@@ -150,7 +150,8 @@ fn task(status: &TaskStatus) -> Task {
     let metrics = &status.metrics;
     let clock_ms = metrics.clock_ms.load(Ordering::Relaxed);
     Task {
-        job: status.job,
+        // As `explain` numbers them.
+        job: status.job + 1,
         topic: status.topic.clone(),
         partition: status.partition,
         clock_ms: (clock_ms != i64::MIN).then_some(clock_ms),

@@ -87,7 +87,8 @@ const showStatus = (status) => {
   say("total-out", `${whole.format(totals.rows_out)} so far`);
   const cards = { lag: totals.lag, waiting: totals.waiting, late: totals.late, dead: totals.dead_letters };
   for (const [id, number] of Object.entries(cards)) say(id, whole.format(number));
-  byId("dead").closest(".card").classList.toggle("alert", totals.dead_letters > 0);
+  // Watches are late every day; what is not valid at all deserves a look.
+  byId("dead").closest(".card").classList.toggle("alert", totals.dead_letters > totals.late);
   say("tasks-count", String(tasks.length));
   showTasks(tasks);
 };
@@ -133,29 +134,36 @@ const showTasks = (tasks) => showTable(byId("tasks"), TASK_COLUMNS, tasks);
 
 // ---- who is out of range
 
+// The answer of a tumbling window stands for its end.
+const timeOf = (finding) => Date.parse(finding.time ?? finding.window_end);
+
+// After this long without another one it does not hold any more; a tumbling window has one answer, at its end.
+const overAfter = (finding) => OVER_AFTER_MS + (Date.parse(finding.window_end) - Date.parse(finding.window_start) || 0);
+
 const isAboutRange = (finding) =>
+  Number.isFinite(timeOf(finding)) &&
   ["avg_heart_rate", "min_heart_rate", "max_heart_rate"].every((name) => Number.isFinite(finding[name]));
 
 // Findings come newest first. One counts when it is new to the page; after a break only those of the last seconds do.
 const takeFindings = (findings, now_ms) => {
   const about = findings.filter(isAboutRange).reverse();
-  const newest_ms = Math.max(...about.map((finding) => Date.parse(finding.time)));
+  const newest_ms = Math.max(...about.map(timeOf));
   const is_first = now_ms - asked_ms > STALE_MS;
   if (is_first) people.clear();
   const runs = new Map(); // after a break: when the findings of someone began to follow each other
   for (const finding of about) {
-    const user = String(finding.user_id);
-    const time_ms = Date.parse(finding.time);
+    const user = String(finding.user_id ?? finding.key);
+    const time_ms = timeOf(finding);
     const known = people.get(user) ?? runs.get(user);
     if (known && time_ms <= known.time_ms) continue;
-    const goes_on = known && time_ms - known.time_ms <= OVER_AFTER_MS;
+    const goes_on = known && time_ms - known.time_ms <= overAfter(finding);
     const person = { finding, since_ms: goes_on ? known.since_ms : time_ms, time_ms, seen_ms: now_ms };
-    const is_of_now = !is_first || time_ms >= newest_ms - OVER_AFTER_MS;
+    const is_of_now = !is_first || time_ms >= newest_ms - overAfter(finding);
     if (is_of_now) people.set(user, person);
     else runs.set(user, person);
   }
   for (const [user, person] of people) {
-    if (now_ms - person.seen_ms > OVER_AFTER_MS) people.delete(user);
+    if (now_ms - person.seen_ms > overAfter(person.finding)) people.delete(user);
   }
   asked_ms = now_ms;
 };
@@ -182,7 +190,8 @@ const personItem = (user, person) => {
   const number = make("p", "mean");
   number.append(make("b", "", whole.format(mean)), make("span", "quiet", "beats/min"));
   const who = make("p", "who");
-  const by = `${whole.format(is_below ? low - mean : mean - high)} ${is_below ? "below" : "above"}`;
+  const far = is_below ? low - mean : mean - high;
+  const by = `${(far < 10 ? brief : whole).format(far)} ${is_below ? "below" : "above"}`;
   const still = Number.isFinite(moved) ? `, moved ${brief.format(moved)}\u00a0m` : "";
   const held = duration((person.time_ms - person.since_ms) / 1000);
   who.append(make("span", "name", `user ${user}`), make("span", "quiet", `${by} for ${held}${still}`));

@@ -40,7 +40,7 @@ pub struct Pipeline {
 /// One task: a job on one partition of its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Task {
-    /// The job's number in the pipeline.
+    /// The job's number, as the pipeline's text counts them, from 1.
     pub job: usize,
     /// The source's topic.
     pub topic: String,

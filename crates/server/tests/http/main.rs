@@ -55,7 +55,7 @@ impl Source for Fixed {
             lag: 10,
         };
         let task = |partition, topic: &str, clock_ms| Task {
-            job: 0,
+            job: 1,
             topic: topic.into(),
             partition,
             clock_ms,
@@ -130,7 +130,7 @@ fn metrics_are_what_prometheus_reads() {
     let families = exposition::parse(&answer.body);
     assert!(families.keys().all(|name| name.starts_with("heartwatch_")));
     let labels = |partition: &str, topic: &str| {
-        let pairs = [("job", "0"), ("partition", partition), ("topic", topic)];
+        let pairs = [("job", "1"), ("partition", partition), ("topic", topic)];
         pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
     };
     let (plain, quoted) = (labels("0", "readings"), labels("1", "a\\b\"c\nd"));
@@ -190,7 +190,7 @@ fn status_has_every_task_and_the_totals() {
     assert_eq!(status["totals"], totals);
     assert_eq!(status["tasks"].as_array().map(Vec::len), Some(2));
     let task = json!({
-        "job": 0, "topic": "readings", "partition": 0, "clock_ms": 1_767_225_600_123_i64,
+        "job": 1, "topic": "readings", "partition": 0, "clock_ms": 1_767_225_600_123_i64,
         "records_in": 1_000, "rows_out": 20, "late": 3, "dead_letters": 4, "unmatched": 5,
         "cut_windows": 6, "waiting": 7, "keys": 8, "state_bytes": 9, "lag": 10,
     });
