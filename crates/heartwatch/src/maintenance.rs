@@ -4,7 +4,7 @@
 //! without it, it only grows.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// A thread that maintains a log until it is dropped.
 pub(crate) struct Maintenance {
-    stop: Option<Sender<()>>,
+    stop: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Maintenance {
     /// The first round begins after a minute.
     pub(crate) fn start(log: Arc<dyn Log>) -> std::io::Result<Maintenance> {
-        let (stop, stopped) = channel::<()>();
+        let (stop, stopped) = sync_channel::<()>(1);
         let rounds = move || {
             let mut has_failed = false;
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {

@@ -16,8 +16,8 @@ fn demo(arguments: &[&str], temporary: &Path) -> (Child, BufReader<ChildStdout>)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
-    let out = BufReader::new(child.stdout.take().unwrap());
+        .expect("the program");
+    let out = BufReader::new(child.stdout.take().expect("a pipe"));
     (child, out)
 }
 
@@ -25,18 +25,18 @@ fn demo(arguments: &[&str], temporary: &Path) -> (Child, BufReader<ChildStdout>)
 fn output(arguments: &[&str], temporary: &Path) -> String {
     let (mut child, mut out) = demo(arguments, temporary);
     let mut text = String::new();
-    out.read_to_string(&mut text).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{text}");
+    out.read_to_string(&mut text).expect("text");
+    assert_eq!(child.wait().expect("its end").code(), Some(0), "{text}");
     text
 }
 
 fn is_empty(folder: &Path) -> bool {
-    folder.read_dir().unwrap().next().is_none()
+    folder.read_dir().expect("a folder").next().is_none()
 }
 
 #[test]
 fn a_finding_comes_and_the_end_is_on_time_and_leaves_nothing() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().expect("a folder");
     let began = Instant::now();
     let text = output(&["--users", "300", "--for", "20s"], temporary.path());
     let took = began.elapsed();
@@ -49,20 +49,20 @@ fn a_finding_comes_and_the_end_is_on_time_and_leaves_nothing() {
 
 #[test]
 fn an_interrupt_stops_it_soon_and_with_a_summary() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().expect("a folder");
     let (mut child, mut out) = demo(&["--users", "300"], temporary.path());
     // Its first numbers say that it is at work.
     let mut line = String::new();
     while !line.contains("readings/s in") {
         line.clear();
-        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended by itself");
+        assert_ne!(out.read_line(&mut line).expect("a line"), 0, "it ended by itself");
     }
     let began = Instant::now();
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.unwrap().success());
+    assert!(kill.expect("kill").success());
     let mut rest = String::new();
-    out.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    out.read_to_string(&mut rest).expect("text");
+    assert_eq!(child.wait().expect("its end").code(), Some(0), "{rest}");
     let took = began.elapsed();
     assert!(took < Duration::from_secs(3), "it took {took:?}");
     assert!(rest.contains("stopped after "), "no summary: {rest}");
@@ -71,9 +71,9 @@ fn an_interrupt_stops_it_soon_and_with_a_summary() {
 
 #[test]
 fn a_kept_log_goes_on_after_its_newest_reading_and_nothing_becomes_late() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().expect("a folder");
     let data = temporary.path().join("data");
-    let data = data.to_str().unwrap();
+    let data = data.to_str().expect("UTF-8");
     // Faster than time passes, so that the second town has to start in the future.
     let arguments = ["--users", "100", "--speed", "20", "--for", "8s", "--data", data];
     let first = output(&arguments, temporary.path());
@@ -91,7 +91,10 @@ fn a_kept_log_goes_on_after_its_newest_reading_and_nothing_becomes_late() {
 
 /// The number that stands before these words in the summary.
 fn number(text: &str, words: &str) -> u64 {
-    let summary = text.lines().find(|line| line.starts_with("stopped after ")).unwrap();
-    let before = summary.split(&format!(" {words}")).next().unwrap();
-    before.rsplit(' ').next().unwrap().parse().unwrap()
+    let summary = text
+        .lines()
+        .find(|line| line.starts_with("stopped after "))
+        .expect("a test");
+    let before = summary.split(&format!(" {words}")).next().expect("a test");
+    before.rsplit(' ').next().expect("a word").parse().expect("a number")
 }

@@ -49,18 +49,20 @@ pub(crate) struct Column {
     /// One bit a row, only where the input may be null: `true` is a value.
     valid: Option<Vec<bool>>,
     wanted: Wanted,
+    is_whole: bool,
 }
 
 impl Column {
     pub(crate) fn narrow(data_type: &DataType, wanted: Wanted) -> Column {
-        let values = match data_type {
-            DataType::Float64 => Values::Scaled(Vec::new()),
-            _ => Values::Int16(Vec::new()),
+        let (values, is_exact) = match data_type {
+            DataType::Float64 => (Values::Scaled(Vec::new()), !wanted.sum),
+            _ => (Values::Int16(Vec::new()), true),
         };
         Column {
             values,
             valid: None,
             wanted,
+            is_whole: is_exact && !wanted.moments,
         }
     }
 
@@ -73,6 +75,7 @@ impl Column {
             values,
             valid: nullable.then(Vec::new),
             wanted,
+            is_whole: false,
         }
     }
 
@@ -183,14 +186,10 @@ impl Column {
         matches!(self.values, Values::Scaled(_))
     }
 
-    /// Whether whole numbers of 32 bits say all that is asked of a stretch.
-    pub(crate) fn has_small_summaries(&self) -> bool {
-        let holds = match self.values {
-            Values::Int16(_) => true,
-            Values::Scaled(_) => !self.wanted.sum,
-            Values::Int64(_) | Values::Float64(_) => false,
-        };
-        holds && !self.wanted.moments && self.valid.is_none()
+    /// Whether whole numbers of 32 bits say all that is asked of a stretch, so that the order of its rows changes nothing.
+    #[inline]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     #[inline]

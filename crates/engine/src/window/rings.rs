@@ -209,6 +209,10 @@ impl Rings {
         let capacity = store.blocks.capacity(ring.class);
         let (at, start) = (ring.at as usize, ring.front as usize + range.start);
         let start = if start >= capacity { start - capacity } else { start };
+        // A full ring is one stretch to whoever does not mind the order.
+        if range.len() == capacity && store.columns[column].is_whole() {
+            return store.add_stats(column, at..at + capacity, capacity, stats);
+        }
         let first = range.len().min(capacity - start);
         store.add_stats(column, at + start..at + start + first, capacity, stats);
         if first < range.len() {
@@ -244,22 +248,10 @@ impl Rings {
         *ring = Ring::default();
     }
 
-    /// Asks for the memory that the ring's next row will touch.
+    /// Asks for the memory that the ring's next row, and the answer for it, will touch.
     #[inline]
     pub(crate) fn prefetch(&self, ring: &Ring) {
-        let store = self.store(ring);
-        let place = ring.at as usize;
-        match &store.times {
-            Times::Narrow { after_base, lags } => {
-                crate::prefetch::prefetch(after_base, place);
-                crate::prefetch::prefetch(lags, place);
-            }
-            Times::Wide { times, arrivals } => {
-                crate::prefetch::prefetch(times, place);
-                crate::prefetch::prefetch(arrivals, place);
-            }
-        }
-        store.columns.iter().for_each(|column| column.prefetch(place));
+        self.store(ring).prefetch(ring);
     }
 
     /// Bytes held for rows: those in use, and those that wait to be used again.

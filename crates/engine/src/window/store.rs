@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::prefetch::prefetch;
+
 use super::blocks::{Blocks, LONG_ROWS};
 use super::column::{Column, SUMMARY_ROWS};
 use super::rings::{Home, NewRow, Ring};
@@ -30,10 +32,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(times: Times, columns: Vec<Column>) -> Store {
-        let summaries = columns
-            .iter()
-            .map(|column| Summaries::new(column.has_small_summaries()))
-            .collect();
+        let summaries = columns.iter().map(|column| Summaries::new(column.is_whole())).collect();
         Store {
             blocks: Blocks::new(),
             times,
@@ -47,6 +46,48 @@ impl Store {
         let capacity = self.blocks.capacity(ring.class);
         let within = ring.front as usize + index;
         ring.at as usize + if within >= capacity { within - capacity } else { within }
+    }
+
+    /// Asks for the memory of a short ring, or for what a long one is answered from: its ends and its summaries.
+    #[inline]
+    pub(crate) fn prefetch(&self, ring: &Ring) {
+        let capacity = self.blocks.capacity(ring.class);
+        if capacity < LONG_ROWS {
+            self.prefetch_place(ring.at as usize);
+        } else {
+            self.prefetch_long(ring, capacity);
+        }
+    }
+
+    #[inline(never)]
+    fn prefetch_long(&self, ring: &Ring, capacity: usize) {
+        let stretches = ring.at as usize / SUMMARY_ROWS..(ring.at as usize + capacity) / SUMMARY_ROWS;
+        self.summaries
+            .iter()
+            .for_each(|summaries| summaries.prefetch(stretches.clone()));
+        for index in [
+            0,
+            SUMMARY_ROWS / 2,
+            ring.len().saturating_sub(SUMMARY_ROWS / 2),
+            ring.len(),
+        ] {
+            self.prefetch_place(self.place(ring, index));
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch_place(&self, place: usize) {
+        match &self.times {
+            Times::Narrow { after_base, lags } => {
+                prefetch(after_base, place);
+                prefetch(lags, place);
+            }
+            Times::Wide { times, arrivals } => {
+                prefetch(times, place);
+                prefetch(arrivals, place);
+            }
+        }
+        self.columns.iter().for_each(|column| column.prefetch(place));
     }
 
     #[inline]

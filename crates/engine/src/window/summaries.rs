@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::prefetch::prefetch;
+
 use super::column::SUMMARY_ROWS;
 use super::stats::Stats;
 
@@ -73,6 +75,16 @@ impl Summaries {
                 stats.int_max = stats.int_max.max(i64::from(max));
             }
             Summaries::Full(full) => full[stretches].iter().for_each(|summary| stats.join(summary)),
+        }
+    }
+
+    /// Asks for the memory of these stretches.
+    #[inline]
+    pub(crate) fn prefetch(&self, stretches: Range<usize>) {
+        // A cache line holds four small ones.
+        match self {
+            Summaries::Small(SmallOnes(small)) => stretches.step_by(4).for_each(|stretch| prefetch(small, stretch)),
+            Summaries::Full(full) => stretches.for_each(|stretch| prefetch(full, stretch)),
         }
     }
 
