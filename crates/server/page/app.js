@@ -205,8 +205,8 @@ const showPeople = (answers) => {
   const shown = listed.slice(0, PEOPLE_MAX);
   byId("people").replaceChildren(...shown.map(([user, person]) => personItem(user, person)));
   const hidden = listed.length - shown.length;
-  if (hidden > 0) say("people-note", `Longest first; ${whole.format(hidden)} more are not shown.`);
-  else if (listed.length > 0) say("people-note", "Longest first; the green band is everyone's own range.");
+  if (hidden > 0) say("people-note", `Earliest first; ${whole.format(hidden)} more are not shown.`);
+  else if (listed.length > 0) say("people-note", "Earliest first; the green band is everyone's own range.");
   else say("people-note", answers > 0 ? "Nobody at the moment." : "Nobody so far.");
 };
 
