@@ -148,8 +148,9 @@ impl<'a> ThroughTask<'a> {
     fn catch_up(&mut self) {
         let from = self.task.position();
         let first = self.log.partition_point(|(_, next)| *next <= from);
-        for (batch, next) in self.log[first..].to_vec() {
-            self.task.process(&[batch], next).expect("a batch");
+        for index in first..self.log.len() {
+            let (batch, next) = &self.log[index];
+            self.task.process(std::slice::from_ref(batch), *next).expect("a batch");
             self.collect();
         }
     }

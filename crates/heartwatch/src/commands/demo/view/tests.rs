@@ -44,7 +44,8 @@ fn picture(watch: &Watch, (width, height): (u16, u16)) -> String {
     let buffer = terminal.backend().buffer();
     let lines = buffer.content.chunks(usize::from(width).max(1)).map(|cells| {
         let line: String = cells.iter().map(ratatui::buffer::Cell::symbol).collect();
-        line.trim_end().to_owned() + "\n"
+        // The bar keeps a first column of spaces, which `expect!` would take for indentation.
+        format!("|{}\n", line.trim_end())
     });
     lines.collect()
 }
@@ -76,30 +77,30 @@ fn a_usual_terminal() {
         5,
         (80, 24),
         &expect![[r#"
-             HeartWatch demo  1,000 people  speed 10  1:23            Not a medical device.
-             in      1,000 readings/s              ████████████████████████████████████████
-             out        20 findings/s                  ▁▁▁▁▁▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇█
-             Out of range now: 5 people ────────────────────────────────────────────────────
-               user  beats/min  own range   outside by    moved  since (UTC)      for
-                500      115.2     50-100   15.2 above    3.2 m     22:00:00     0:19
-                300      109.2     50-100    9.2 above    3.2 m     22:00:00     0:11
-                400       46.0     50-100    4.0 below    3.2 m     22:00:00     0:15
-                100      103.2     50-100    3.2 above    3.2 m     22:00:00     0:03
-                200       48.0     50-100    2.0 below    3.2 m     22:00:00     0:07
-
-
-
-
-
-
-
-
-
-
-            ────────────────────────────────────────────────────────────────────────────────
-             readings 1,234,567  findings 60  late 2,469  dead letters 2,470  state 4.1 MB
-             lag 120
-             q or Ctrl-C stops  page: http://127.0.0.1:8080/
+            | HeartWatch demo  1,000 people  speed 10  1:23            Not a medical device.
+            | in      1,000 readings/s              ████████████████████████████████████████
+            | out        20 findings/s                  ▁▁▁▁▁▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇█
+            | Out of range now: 5 people ────────────────────────────────────────────────────
+            |   user  beats/min  own range   outside by    moved  since (UTC)      for
+            |    500      115.2     50-100   15.2 above    3.2 m     22:00:00     0:19
+            |    300      109.2     50-100    9.2 above    3.2 m     22:00:00     0:11
+            |    400       46.0     50-100    4.0 below    3.2 m     22:00:00     0:15
+            |    100      103.2     50-100    3.2 above    3.2 m     22:00:00     0:03
+            |    200       48.0     50-100    2.0 below    3.2 m     22:00:00     0:07
+            |
+            |
+            |
+            |
+            |
+            |
+            |
+            |
+            |
+            |
+            |────────────────────────────────────────────────────────────────────────────────
+            | readings 1,234,567  findings 60  late 2,469  dead letters 2,470  state 4.1 MB
+            | lag 120
+            | q or Ctrl-C stops  page: http://127.0.0.1:8080/
         "#]],
     );
 }
@@ -110,18 +111,18 @@ fn a_small_terminal_with_more_people_than_rows() {
         20,
         (40, 12),
         &expect![[r#"
-             HeartWatch demo  1:23
-             Not a medical device.  1,000 people x10
-             in      1,000 /s  ████████████████████
-             out        20 /s  ▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇█
-             Out of range now: 20 people ───────────
-               user beats/min  outside by     for
-               1900     157.2  57.2 above    1:15
-               1700     151.2  51.2 above    1:07
-               1500     145.2  45.2 above    0:59
-               1300     139.2  39.2 above    0:51
-             readings 1,234,567  findings 840
-             q or Ctrl-C stops
+            | HeartWatch demo  1:23
+            | Not a medical device.  1,000 people x10
+            | in      1,000 /s  ████████████████████
+            | out        20 /s  ▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇█
+            | Out of range now: 20 people ───────────
+            |   user beats/min  outside by     for
+            |   1900     157.2  57.2 above    1:15
+            |   1700     151.2  51.2 above    1:07
+            |   1500     145.2  45.2 above    0:59
+            |   1300     139.2  39.2 above    0:51
+            | readings 1,234,567  findings 840
+            | q or Ctrl-C stops
         "#]],
     );
 }
@@ -132,18 +133,18 @@ fn nobody_is_out_of_range_yet() {
         0,
         (80, 12),
         &expect![[r#"
-             HeartWatch demo  1,000 people  speed 10  1:23            Not a medical device.
-             in      1,000 readings/s              ████████████████████████████████████████
-             out        20 findings/s                  ▁▁▁▁▁▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇█
-             Out of range now: 0 people ────────────────────────────────────────────────────
-
-
-                             Nobody yet: it takes 10 s of readings to tell.
-
-
-
-             readings 1,234,567  findings 0  late 2,469  dead letters 2,470  state 4.1 MB
-             q or Ctrl-C stops  page: http://127.0.0.1:8080/
+            | HeartWatch demo  1,000 people  speed 10  1:23            Not a medical device.
+            | in      1,000 readings/s              ████████████████████████████████████████
+            | out        20 findings/s                  ▁▁▁▁▁▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇█
+            | Out of range now: 0 people ────────────────────────────────────────────────────
+            |
+            |
+            |                 Nobody yet: it takes 10 s of readings to tell.
+            |
+            |
+            |
+            | readings 1,234,567  findings 0  late 2,469  dead letters 2,470  state 4.1 MB
+            | q or Ctrl-C stops  page: http://127.0.0.1:8080/
         "#]],
     );
 }
