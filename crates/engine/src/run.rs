@@ -159,9 +159,11 @@ pub fn start(
             stop: Arc::clone(&stop),
         };
         let name = format!("worker-{number}");
-        let spawned = std::thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || worker.run());
+        let alarm = StopOnPanic(Arc::clone(&stop));
+        let spawned = std::thread::Builder::new().name(name.clone()).spawn(move || {
+            let _alarm = alarm;
+            worker.run()
+        });
         handles.push(spawned.map_err(|_| EngineError::Crashed(name))?);
     }
     Ok(Running {
@@ -171,6 +173,17 @@ pub fn start(
         threads: handles,
         _engine: engine,
     })
+}
+
+/// Stops the whole pipeline when the thread that holds it panics: a pipeline with a dead worker must not look alive.
+struct StopOnPanic(Arc<AtomicBool>);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The group whose commits belong to a job.
@@ -341,6 +354,20 @@ fn start_changed(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_of_one_worker_stops_all() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let alarm = StopOnPanic(Arc::clone(&stop));
+        drop(StopOnPanic(Arc::clone(&stop)));
+        assert!(!stop.load(Ordering::Relaxed), "an orderly end stops nobody");
+        let ended = std::thread::spawn(move || {
+            let _alarm = alarm;
+            panic!("as a worker's defect would");
+        });
+        assert!(ended.join().is_err());
+        assert!(stop.load(Ordering::Relaxed));
+    }
 
     #[test]
     fn a_start_without_what_must_be_replayed_is_refused() {

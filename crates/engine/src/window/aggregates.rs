@@ -109,7 +109,6 @@ fn want(wanted: Wanted, function: AggregateFunction) -> Wanted {
 #[derive(Debug, Clone, Copy)]
 struct Step {
     function: AggregateFunction,
-    source: Source,
     is_int: bool,
     /// Which column of the evaluated row's aggregates it fills.
     to: usize,
@@ -130,55 +129,66 @@ impl Step {
     }
 }
 
+/// Steps that read the same, so that it is read once.
+#[derive(Debug, Clone)]
+struct Group {
+    source: Source,
+    steps: Vec<Step>,
+}
+
 /// The aggregates over one frame.
 #[derive(Debug, Clone)]
 pub(crate) struct FrameAggregates {
-    /// Steps that read the same column stand together, so that it is read once.
-    steps: Vec<Step>,
+    groups: Vec<Group>,
 }
 
 impl FrameAggregates {
     /// `first` is the place of the first of them among the evaluated row's aggregates.
     pub(crate) fn new(layout: &Layout, inputs: &[Input], aggregates: &[Aggregate], first: usize) -> FrameAggregates {
-        let mut steps: Vec<Step> = aggregates
-            .iter()
-            .enumerate()
-            .map(|(index, aggregate)| Step {
+        let mut groups: Vec<Group> = Vec::new();
+        for (index, aggregate) in aggregates.iter().enumerate() {
+            let source = layout.source(aggregate.input);
+            let step = Step {
                 function: aggregate.function,
-                source: layout.source(aggregate.input),
                 is_int: aggregate
                     .input
                     .is_none_or(|input| inputs[input].data_type != DataType::Float64),
                 to: first + index,
-            })
-            .collect();
-        steps.sort_by_key(|step| match step.source {
-            Source::Rows => (0, 0),
-            Source::EventTime => (1, 0),
-            Source::Column(column) => (2, column),
-        });
-        FrameAggregates { steps }
+            };
+            match groups.iter_mut().find(|group| group.source == source) {
+                Some(group) => group.steps.push(step),
+                None => groups.push(Group {
+                    source,
+                    steps: vec![step],
+                }),
+            }
+        }
+        FrameAggregates { groups }
     }
 
     /// Answers over the rows of `ranges`, in order, each a stretch of the ring.
     #[inline]
     pub(crate) fn answer(&self, rings: &Rings, ring: &Ring, ranges: &[Range<usize>], out: &mut [AggregateColumn]) {
-        let mut read: Option<(usize, Stats)> = None;
-        for step in &self.steps {
-            let column = &mut out[step.to];
-            match step.source {
-                Source::Rows => column.push_int(ranges.iter().map(ExactSizeIterator::len).sum::<usize>() as i64),
-                Source::EventTime => answer_from_order(step.function, rings, ring, ranges, column),
+        for group in &self.groups {
+            match group.source {
+                Source::Rows => {
+                    let rows = ranges.iter().map(ExactSizeIterator::len).sum::<usize>() as i64;
+                    group.steps.iter().for_each(|step| out[step.to].push_int(rows));
+                }
+                Source::EventTime => {
+                    for step in &group.steps {
+                        answer_from_order(step.function, rings, ring, ranges, &mut out[step.to]);
+                    }
+                }
                 Source::Column(index) => {
-                    let stats = match read {
-                        Some((known, stats)) if known == index => stats,
-                        _ => read_stats(rings, ring, index, ranges),
-                    };
-                    read = Some((index, stats));
-                    if stats.count > 0 && step.is_extreme() && !step.is_int && rings.is_scaled(ring, index) {
-                        column.push_scaled(step.whole_extreme(&stats));
-                    } else {
-                        push_value(step, &stats, column);
+                    let stats = read_stats(rings, ring, index, ranges);
+                    let is_scaled = stats.count > 0 && rings.is_scaled(ring, index);
+                    for step in &group.steps {
+                        if is_scaled && step.is_extreme() {
+                            out[step.to].push_scaled(step.whole_extreme(&stats));
+                        } else {
+                            push_value(step, &stats, &mut out[step.to]);
+                        }
                     }
                 }
             }

@@ -23,10 +23,10 @@ pub(crate) struct RowRef {
 #[derive(Debug)]
 enum Numbers {
     Int(Vec<i64>),
-    /// Each is still to be divided by its divisor, if there are divisors: a division for a whole column costs little.
+    /// Multiples of 1e-7, all of them, are still to be divided: doing so for a whole column costs little.
     Float {
         values: Vec<f64>,
-        divisors: Vec<f64>,
+        are_scaled: bool,
     },
 }
 
@@ -44,7 +44,7 @@ impl AggregateColumn {
         let numbers = match data_type {
             DataType::Float64 => Numbers::Float {
                 values: Vec::new(),
-                divisors: Vec::new(),
+                are_scaled: false,
             },
             _ => Numbers::Int(Vec::new()),
         };
@@ -69,9 +69,9 @@ impl AggregateColumn {
     #[inline]
     pub(crate) fn push_float(&mut self, value: f64) {
         match &mut self.numbers {
-            Numbers::Float { values, divisors } => {
-                if !divisors.is_empty() {
-                    divisors.push(1.0);
+            Numbers::Float { values, are_scaled } => {
+                if *are_scaled {
+                    unscale_all(values, are_scaled);
                 }
                 values.push(value);
             }
@@ -86,12 +86,13 @@ impl AggregateColumn {
     #[inline]
     pub(crate) fn push_scaled(&mut self, value: i64) {
         match &mut self.numbers {
-            Numbers::Float { values, divisors } => {
-                if divisors.len() < values.len() {
-                    divisors.resize(values.len(), 1.0);
-                }
-                divisors.push(SCALE);
-                values.push(value as f64);
+            Numbers::Float { values, are_scaled } => {
+                *are_scaled |= values.is_empty();
+                values.push(if *are_scaled {
+                    value as f64
+                } else {
+                    value as f64 / SCALE
+                });
             }
             Numbers::Int(_) => unreachable!("invariant: a float goes into a float column"),
         }
@@ -107,10 +108,7 @@ impl AggregateColumn {
                 values.push(0);
                 values.len()
             }
-            Numbers::Float { values, divisors } => {
-                if !divisors.is_empty() {
-                    divisors.push(1.0);
-                }
+            Numbers::Float { values, .. } => {
                 values.push(0.0);
                 values.len()
             }
@@ -122,11 +120,10 @@ impl AggregateColumn {
     fn finish(&mut self) -> ArrayRef {
         let nulls = self.valid.take().map(NullBuffer::from);
         match (&mut self.numbers, &self.data_type) {
-            (Numbers::Float { values, divisors }, _) => {
-                for (value, divisor) in values.iter_mut().zip(divisors.iter()) {
-                    *value /= divisor;
+            (Numbers::Float { values, are_scaled }, _) => {
+                if *are_scaled {
+                    unscale_all(values, are_scaled);
                 }
-                divisors.clear();
                 Arc::new(Float64Array::new(take_all(values).into(), nulls))
             }
             (Numbers::Int(values), DataType::Timestamp(_, _)) => {
@@ -135,6 +132,11 @@ impl AggregateColumn {
             (Numbers::Int(values), _) => Arc::new(Int64Array::new(take_all(values).into(), nulls)),
         }
     }
+}
+
+fn unscale_all(values: &mut [f64], are_scaled: &mut bool) {
+    values.iter_mut().for_each(|value| *value /= SCALE);
+    *are_scaled = false;
 }
 
 /// Answered rows; which of `rows` and `starts` is filled depends on the window.
