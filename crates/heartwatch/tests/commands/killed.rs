@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use std::process::Command;
 use std::sync::mpsc::sync_channel;
 
-use crate::program::{Folder, PATIENCE, Started, heartwatch, shipped};
+use crate::program::{Folder, PATIENCE, Started, heartwatch, produce_readings, shipped};
 
 const USERS: usize = 100;
 /// Enough for several of produce's transactions, one of which ends within.
@@ -64,17 +64,7 @@ fn unbroken(folder: &Folder, seconds: usize) -> Vec<String> {
     let (log, file) = (folder.path("unbroken"), folder.path("all.jsonl"));
     write_seconds(File::create(&file).expect("writable"), 0, seconds);
     produce_baselines(folder, &log);
-    heartwatch(&[
-        "produce",
-        &file,
-        "--log",
-        &log,
-        "--topic",
-        "readings",
-        "--partitions",
-        "2",
-    ])
-    .succeeded();
+    produce_readings(&file, &log, "2");
     run_to_end(&log);
     findings(&log)
 }

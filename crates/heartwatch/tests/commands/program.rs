@@ -193,3 +193,11 @@ pub(crate) fn repository(name: &str) -> String {
 pub(crate) fn shipped() -> String {
     repository("pipelines/still_out_of_range.sql")
 }
+
+/// Appends a file of readings to the topic `readings` of a log, which is made with so many partitions.
+pub(crate) fn produce_readings(file: &str, log: &str, partitions: &str) -> Ended {
+    let topic = ["--topic", "readings", "--partitions", partitions];
+    let mut arguments = vec!["produce", file, "--log", log];
+    arguments.extend(topic);
+    heartwatch(&arguments).succeeded()
+}

@@ -2,7 +2,7 @@
 //!
 //! Whole lines are compared: their order of fields is a promise.
 
-use crate::program::{Folder, heartwatch, shipped};
+use crate::program::{Folder, heartwatch, produce_readings, shipped};
 
 const TAIL: [&str; 2] = ["--from-beginning", "--until-end"];
 
@@ -50,17 +50,7 @@ fn a_dead_letter_says_why_and_where_and_what_it_was() {
         "readings.jsonl",
         &[reading("1", 0, "", 70), reading("1", 1, "", 700)].concat(),
     );
-    heartwatch(&[
-        "produce",
-        &file,
-        "--log",
-        &log,
-        "--topic",
-        "readings",
-        "--partitions",
-        "1",
-    ])
-    .succeeded();
+    produce_readings(&file, &log, "1");
     heartwatch(&["run", &shipped(), "--log", &log, "--until-end"]).succeeded();
     assert_eq!(
         tail(&log, "still_out_of_range.dead-letters"),
@@ -75,17 +65,7 @@ fn run_says_where_it_resumes() {
     let folder = Folder::new();
     let log = folder.path("log");
     let file = folder.write("readings.jsonl", &reading("1", 0, "", 70));
-    heartwatch(&[
-        "produce",
-        &file,
-        "--log",
-        &log,
-        "--topic",
-        "readings",
-        "--partitions",
-        "1",
-    ])
-    .succeeded();
+    produce_readings(&file, &log, "1");
     let run = || {
         heartwatch(&["run", &shipped(), "--log", &log, "--until-end"])
             .succeeded()
