@@ -2,9 +2,11 @@
 //!
 //! It holds no code: the implementations are modules of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Commit, Fetch, LogError, OffsetRange, Removed, Topic, TopicOptions, Transaction};
+use crate::membership::Alone;
+use crate::{Commit, Fetch, LogError, Membership, OffsetRange, Removed, Seat, Topic, TopicOptions, Transaction};
 
 /// A partitioned log of record batches. Every call may come from any thread. See the [crate's contract](crate).
 pub trait Log: Send + Sync {
@@ -35,8 +37,8 @@ pub trait Log: Send + Sync {
     /// Appends all batches and stores all commits, or does nothing. Gives the offset of the first record of each append.
     ///
     /// # Errors
-    /// Anything wrong with any part of it refuses the whole. After [`LogError::Disconnected`] and [`LogError::Store`]
-    /// alone it is not known whether it was done.
+    /// Anything wrong with any part of it refuses the whole. After [`LogError::Disconnected`], [`LogError::Store`] and
+    /// [`LogError::Unknown`] alone it is not known whether it was done.
     fn append(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError>;
 
     /// Batches from the one that holds `from_offset` (or the next one there is), until they take `bytes_max` or nothing is
@@ -85,6 +87,23 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogError::EngineRunning`] names the one that is.
     fn claim_engine(&self, name: &str) -> Result<EngineGuard, LogError>;
+
+    /// The log as one worker of a pipeline uses it: with an identity of its own, whose transactions fence an earlier
+    /// worker of the same identity, and connections of its own. `None`: this one serves all.
+    ///
+    /// # Errors
+    /// When the log cannot be reached.
+    fn for_worker(&self, _pipeline: &str, _seat: Seat) -> Result<Option<Arc<dyn Log>>, LogError> {
+        Ok(None)
+    }
+
+    /// Joins the workers that share out the partitions of `topic`, and whose positions are commits of `group`.
+    ///
+    /// # Errors
+    /// [`LogError::UnknownTopic`]; or when the log cannot be reached.
+    fn join(&self, _group: &str, topic: &str, seat: Seat) -> Result<Box<dyn Membership>, LogError> {
+        Ok(Box::new(Alone::new(self, topic, seat)?))
+    }
 
     /// Applies retention and compaction as of `now_ms` (milliseconds since the epoch) and says what went. Calls from
     /// several threads take turns; readers and writers go on meanwhile.

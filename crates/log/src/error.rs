@@ -121,6 +121,33 @@ pub enum LogError {
         /// What was seen.
         reason: String,
     },
+    /// The worker that asked is not the one that may commit any more: another has taken its identity or its partitions.
+    /// Nothing was done. Whatever it computed since its last commit is to be forgotten and read again.
+    #[error(
+        "{who} was replaced: {reason}; its last work counts for nothing and is done again by whoever has the partitions"
+    )]
+    Fenced {
+        /// The worker's transactional identity or its group.
+        who: String,
+        /// In the broker's words.
+        reason: String,
+    },
+    /// Whether the transaction was committed is not known: the answer got lost. Go on from [`crate::Log::committed`].
+    #[error("whether the transaction of {who} was committed is not known: {reason}")]
+    Unknown {
+        /// The worker's transactional identity.
+        who: String,
+        /// What was seen.
+        reason: String,
+    },
+    /// A cluster cannot be reached, refuses the credentials, or lacks something that only its operator can give.
+    #[error("Kafka at {bootstrap}: {reason}")]
+    Cluster {
+        /// As configured.
+        bootstrap: String,
+        /// What is wrong and what to do about it.
+        reason: String,
+    },
     /// The log serves as many others as it can.
     #[error("{} serves {connections} connections already; close some or wait", path.display())]
     Busy {
@@ -133,8 +160,14 @@ pub enum LogError {
 
 impl LogError {
     /// Whether the same call may succeed later without anyone changing anything. After [`LogError::Disconnected`] the
-    /// log has to be opened again before.
+    /// log has to be opened again before; after [`LogError::Fenced`] and [`LogError::Unknown`] the work has to be taken up
+    /// from the last commit.
     pub fn is_retriable(&self) -> bool {
         matches!(self, LogError::Disconnected { .. } | LogError::Busy { .. })
+    }
+
+    /// Whether a worker can go on when it forgets what it did since its last commit and takes its work up from there.
+    pub fn asks_to_start_over(&self) -> bool {
+        matches!(self, LogError::Fenced { .. } | LogError::Unknown { .. })
     }
 }

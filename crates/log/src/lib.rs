@@ -52,7 +52,8 @@
 //! log's delete retention, so that readers had that long to see it. What is kept keeps its offset, timestamp, headers and
 //! order.
 //!
-//! **Engines.** [`Log::claim_engine`] is exclusive; everything else may be done by any process beside the engine.
+//! **Engines.** [`Log::claim_engine`] is exclusive where a log has one engine at a time; everything else may be done by
+//! any process beside the engine. Workers share partitions out by [`Log::join`].
 //!
 //! **Errors** are [`LogError`], and [`LogError::is_retriable`] says whether trying again can help.
 
@@ -60,6 +61,7 @@ pub mod batch;
 mod contract;
 mod error;
 pub mod folder;
+mod membership;
 mod topic;
 mod transaction;
 
@@ -67,5 +69,6 @@ pub use batch::BatchError;
 pub use contract::{EngineGuard, Log};
 pub use error::LogError;
 pub use folder::{Durability, FolderLog, FolderOptions, IfMissing, Role};
+pub use membership::{Change, Membership, Seat};
 pub use topic::{OffsetRange, Topic, TopicOptions};
 pub use transaction::{Append, Commit, Fetch, METADATA_BYTES_MAX, RawBatch, Removed, Transaction};

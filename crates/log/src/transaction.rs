@@ -53,7 +53,8 @@ pub struct Fetch {
     /// Where to read next: behind the last batch, or at the end when nothing was left. Offsets that compaction has
     /// removed are passed over.
     pub next_offset: u64,
-    /// The offset that the next record of the partition will get, at the time of the read.
+    /// The offset that the next committed record of the partition will get, as last heard. A read that gives nothing while
+    /// this lies behind its place is not at the end: more is under way.
     pub end_offset: u64,
 }
 
