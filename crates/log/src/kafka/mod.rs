@@ -7,11 +7,18 @@ mod admin;
 mod cluster;
 mod connection;
 mod failure;
+mod frames;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod live_secure;
 mod properties;
 mod retry;
+mod sasl;
+mod scram;
+mod security;
 mod settings;
+mod tls;
 
 pub use address::Address;
 pub use admin::{
