@@ -6,8 +6,10 @@ mod address;
 mod cluster;
 mod connection;
 mod failure;
+mod identities;
 #[cfg(test)]
 mod live;
+mod produce;
 mod properties;
 mod retry;
 mod settings;
