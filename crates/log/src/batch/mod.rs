@@ -17,7 +17,7 @@ mod walk;
 
 pub use builder::BatchBuilder;
 pub use error::BatchError;
-pub(crate) use header::DELETE_HORIZON;
+pub(crate) use header::{DELETE_HORIZON, TRANSACTIONAL, at};
 pub use header::{BatchHeader, HEADER_BYTES};
 pub use partitioner::{murmur2, partition_for_key};
 pub use walk::{Header, Headers, Record, Scratch, walk};

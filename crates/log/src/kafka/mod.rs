@@ -8,13 +8,16 @@ mod cluster;
 mod connection;
 mod failure;
 mod frames;
+mod identities;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
 mod live_secure;
+mod produce;
 mod properties;
 mod retry;
 mod sasl;
+mod schemas;
 mod scram;
 mod security;
 mod settings;
@@ -24,4 +27,5 @@ pub use address::Address;
 pub use admin::{
     BrokerStatus, ClusterStatus, GroupMemberStatus, GroupStatus, PartitionLag, PartitionStatus, TopicStatus,
 };
+pub use schemas::SchemaIds;
 pub use settings::Settings;
