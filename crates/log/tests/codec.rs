@@ -294,10 +294,10 @@ fn a_builder_starts_afresh_after_finish() {
 #[test]
 fn other_formats_and_codecs_are_named() {
     let mut batch = build(Compression::None, &plain(1));
-    batch[22] = 4;
+    batch[22] = 5;
     assert_eq!(
         read(&batch).unwrap_err().to_string(),
-        "the batch is compressed with zstd; only none and lz4 can be read here"
+        "the batch is compressed with codec 5; none, gzip, snappy, lz4 and zstd (0 to 4) can be read"
     );
     batch[16] = 1;
     assert_eq!(

@@ -3,7 +3,7 @@
 //! It does not look at the records, except that [`BatchHeader::verify_crc`] sums them up. Reading a header costs a few
 //! nanoseconds, so that a reader can hop from batch to batch without decompressing any.
 
-use super::{BatchError, Compression};
+use super::{BatchError, Codec};
 
 /// Bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;
@@ -144,19 +144,10 @@ impl BatchHeader {
     /// How the records are compressed.
     ///
     /// # Errors
-    /// When it is a codec that is not built in; the error names it.
+    /// When the codec is none of Kafka's.
     #[inline]
-    pub fn compression(&self) -> Result<Compression, BatchError> {
-        match self.attributes & CODEC_MASK {
-            0 => Ok(Compression::None),
-            3 => Ok(Compression::Lz4),
-            1 => Err(BatchError::Codec { codec: "gzip".into() }),
-            2 => Err(BatchError::Codec { codec: "snappy".into() }),
-            4 => Err(BatchError::Codec { codec: "zstd".into() }),
-            number => Err(BatchError::Codec {
-                codec: format!("codec {number}").into(),
-            }),
-        }
+    pub fn codec(&self) -> Result<Codec, BatchError> {
+        Codec::from_number((self.attributes & CODEC_MASK) as u8)
     }
 
     /// Whether its records are marks of Kafka's transactions instead of data.

@@ -125,7 +125,7 @@ fn check_batch(batch: &[u8]) -> Result<BatchHeader, BatchError> {
     if header.count != header.last_offset_delta + 1 {
         return refused("record count", i64::from(header.count), 57);
     }
-    header.compression()?;
+    header.codec()?;
     header.verify_crc(batch)?;
     Ok(header)
 }
