@@ -302,8 +302,16 @@ fn other_formats_and_codecs_are_named() {
     batch[16] = 1;
     assert_eq!(
         read(&batch).unwrap_err().to_string(),
-        "the batch header's magic is 1 (byte 16)"
+        "it is in Kafka's message format 1; only format 2 (Kafka 0.11 and later) can be read: copy the topic with a newer \
+         producer"
     );
+    assert_eq!(read(&batch[..20]), read(&batch));
+    batch[16] = 3;
+    assert_eq!(
+        read(&batch).unwrap_err().to_string(),
+        "the batch header's magic is 3 (byte 16)"
+    );
+    batch[16] = 2;
     assert_eq!(
         read(&batch[..20]).unwrap_err().to_string(),
         "the batch is cut off: 61 bytes are needed, 20 are there"

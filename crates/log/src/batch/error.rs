@@ -30,6 +30,15 @@ pub enum BatchError {
         /// Where the field starts.
         at: u64,
     },
+    /// A message set of Kafka's earlier formats.
+    #[error(
+        "it is in Kafka's message format {format}; only format 2 (Kafka 0.11 and later) can be read: copy the topic with a \
+         newer producer"
+    )]
+    Format {
+        /// 0 or 1.
+        format: u8,
+    },
     /// The checksum does not fit the bytes.
     #[error("the batch is damaged: its CRC-32C is {found:#010x}, its header says {stated:#010x} (byte 17)")]
     Checksum {

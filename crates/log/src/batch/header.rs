@@ -47,6 +47,8 @@ pub struct BatchHeader {
     pub base_timestamp_ms: i64,
     /// Greatest timestamp of the records, in milliseconds since the epoch.
     pub max_timestamp_ms: i64,
+    /// The idempotent or transactional producer that wrote it; -1 when it was neither.
+    pub producer_id: i64,
     /// How many records it holds now.
     pub count: u32,
 }
@@ -58,15 +60,18 @@ impl BatchHeader {
     /// When the bytes do not hold the whole batch, or when a field is one that no batch of format 2 can have.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
+        // Older formats have shorter headers, but the same place for their number.
+        match bytes.get(at::MAGIC) {
+            None | Some(2) => {}
+            Some(&format @ (0 | 1)) => return Err(BatchError::Format { format }),
+            Some(&other) => return Err(bad("magic", i64::from(other), at::MAGIC)),
+        }
         let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
             return Err(BatchError::Truncated {
                 needed: HEADER_BYTES as u64,
                 available: bytes.len() as u64,
             });
         };
-        if header[at::MAGIC] != 2 {
-            return Err(bad("magic", i64::from(header[at::MAGIC]), at::MAGIC));
-        }
         let base_offset = i64::from_be_bytes(field(header, 0));
         let batch_length = i32::from_be_bytes(field(header, at::BATCH_LENGTH));
         let last_offset_delta = i32::from_be_bytes(field(header, at::LAST_OFFSET_DELTA));
@@ -95,6 +100,7 @@ impl BatchHeader {
             last_offset_delta: last_offset_delta as u32,
             base_timestamp_ms: i64::from_be_bytes(field(header, at::BASE_TIMESTAMP)),
             max_timestamp_ms: i64::from_be_bytes(field(header, at::MAX_TIMESTAMP)),
+            producer_id: i64::from_be_bytes(field(header, at::PRODUCER_ID)),
             count: count as u32,
         };
         if parsed.total_bytes() > bytes.len() {

@@ -9,6 +9,8 @@
 //!   compared before its content is looked at: whatever listens there need not be a broker.
 //! - A receive that runs out of time has lost nothing: the same [`Sent`] can be waited for again by [`Connection::poll`].
 
+mod pieces;
+
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::marker::PhantomData;
@@ -24,6 +26,7 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, Str
 use super::address::Address;
 use super::failure::Failure;
 use super::settings::Settings;
+pub(crate) use pieces::{Breaker, Pieces, invalid};
 
 /// How long making a connection may take, name to socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
