@@ -196,11 +196,16 @@ impl Connection {
     fn negotiate(&mut self) -> Result<(), Failure> {
         let mut answer = self.ask_versions(FIRST_API_VERSIONS)?;
         if answer.error_code == ResponseError::UnsupportedVersion.code() {
-            let known = answer.api_keys.iter().find(|known| known.api_key == ApiVersionsRequest::KEY);
+            let known = answer
+                .api_keys
+                .iter()
+                .find(|known| known.api_key == ApiVersionsRequest::KEY);
             let version = known.map_or(0, |known| known.max_version.clamp(0, FIRST_API_VERSIONS - 1));
             answer = self.ask_versions(version)?;
         }
-        Failure::check(answer.error_code, || super::failure::Subject::Other("what the broker understands".into()))?;
+        Failure::check(answer.error_code, || {
+            super::failure::Subject::Other("what the broker understands".into())
+        })?;
         let ranges = answer.api_keys.iter().map(|known| {
             let range = VersionRange {
                 min: known.min_version,
@@ -237,8 +242,10 @@ impl Connection {
             .with_correlation_id(number)
             .with_client_id(Some(self.client_id.clone()));
         let cannot = |error| self.unexpected(format!("{} cannot be written: {error}", request_name::<R>()));
-        let size = header.compute_size(header_version).map_err(cannot)? + request.compute_size(version).map_err(cannot)?;
-        let length = i32::try_from(size).map_err(|_| self.unexpected(format!("a request of {size} bytes is too long")))?;
+        let size =
+            header.compute_size(header_version).map_err(cannot)? + request.compute_size(version).map_err(cannot)?;
+        let length =
+            i32::try_from(size).map_err(|_| self.unexpected(format!("a request of {size} bytes is too long")))?;
         let mut frame = BytesMut::with_capacity(4 + size);
         frame.put_i32(length);
         header.encode(&mut frame, header_version).map_err(cannot)?;
@@ -274,8 +281,13 @@ impl Connection {
             if !self.fill(4, deadline)? {
                 return Ok(None);
             }
-            let length = self.frame.first_chunk().map_or(-1, |length| i32::from_be_bytes(*length));
-            let length = usize::try_from(length).ok().filter(|&bytes| bytes <= self.answer_bytes_max);
+            let length = self
+                .frame
+                .first_chunk()
+                .map_or(-1, |length| i32::from_be_bytes(*length));
+            let length = usize::try_from(length)
+                .ok()
+                .filter(|&bytes| bytes <= self.answer_bytes_max);
             let Some(length) = length else {
                 return Err(self.fail(self.unexpected(format!("what came is no answer: {:x?}", self.frame))));
             };

@@ -28,6 +28,8 @@ pub struct Settings {
     pub(crate) client_id: String,
     /// `request.timeout.ms`: how long a broker may take to answer.
     pub(crate) request_timeout: Duration,
+    /// `default.api.timeout.ms`: how long a call is tried again before it fails.
+    pub(crate) call_timeout: Duration,
     /// `group.protocol`.
     pub(crate) group_protocol: GroupProtocol,
     /// `session.timeout.ms`: a worker not heard of for so long loses its partitions.
@@ -50,6 +52,10 @@ pub struct Settings {
     pub(crate) fetch_wait_max: Duration,
     /// `fetch.min.bytes`.
     pub(crate) fetch_bytes_min: u32,
+    /// `replication.factor` of topics that are made; -1: as the brokers' default says.
+    pub(crate) replication_factor: i16,
+    /// `topic.*`: further settings of topics that are made, by their names without the prefix.
+    pub(crate) topic_configs: BTreeMap<String, String>,
     /// `heartwatch.namespace`: stands as it is before the name of every topic, group and transactional id.
     pub(crate) namespace: String,
 }
@@ -148,10 +154,14 @@ impl Settings {
             login,
             client_id: properties.text("client.id").unwrap_or_else(|| "heartwatch".into()),
             request_timeout: properties.millis("request.timeout.ms", 30_000)?,
+            call_timeout: properties.millis("default.api.timeout.ms", 60_000)?,
             group_protocol: properties.choice(
                 "group.protocol",
                 GroupProtocol::Classic,
-                &[("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)],
+                &[
+                    ("classic", GroupProtocol::Classic),
+                    ("consumer", GroupProtocol::Consumer),
+                ],
             )?,
             session_timeout: properties.millis("session.timeout.ms", 45_000)?,
             heartbeat_interval: properties.millis("heartbeat.interval.ms", 3_000)?,
@@ -163,6 +173,8 @@ impl Settings {
             partition_fetch_bytes_max: properties.bytes("max.partition.fetch.bytes", 1 << 20)?,
             fetch_wait_max: properties.millis("fetch.max.wait.ms", 500)?,
             fetch_bytes_min: properties.bytes("fetch.min.bytes", 1)?,
+            replication_factor: replication_factor(&mut properties)?,
+            topic_configs: topic_configs(&mut properties)?,
             namespace: properties.text("heartwatch.namespace").unwrap_or_default(),
         };
         properties.finish()?;
@@ -173,6 +185,33 @@ impl Settings {
     pub(crate) fn bootstrap_text(&self) -> String {
         let addresses: Vec<String> = self.bootstrap.iter().map(Address::to_string).collect();
         addresses.join(",")
+    }
+}
+
+/// `-1` or a number of copies.
+fn replication_factor(properties: &mut Properties<'_>) -> Result<i16, LogError> {
+    let name = "replication.factor";
+    let factor = properties.text(name).map_or(Ok(-1), |text| text.parse::<i16>());
+    match factor {
+        Ok(factor) if factor == -1 || factor > 0 => Ok(factor),
+        _ => Err(properties.invalid(
+            name,
+            "it is the number of copies of each partition, or -1 for the brokers' default",
+        )),
+    }
+}
+
+/// Names under which a topic's own options are kept: they come from the pipeline and from nowhere else.
+const TOPIC_OPTIONS: [&str; 3] = ["cleanup.policy", "message.timestamp.type", "retention.ms"];
+
+fn topic_configs(properties: &mut Properties<'_>) -> Result<BTreeMap<String, String>, LogError> {
+    let configs = properties.with_prefix("topic.");
+    match configs.keys().find(|name| TOPIC_OPTIONS.contains(&name.as_str())) {
+        None => Ok(configs),
+        Some(name) => Err(properties.invalid(
+            &format!("topic.{name}"),
+            "each topic has its own, set where it is declared",
+        )),
     }
 }
 
@@ -235,7 +274,9 @@ fn login(properties: &mut Properties<'_>, has_login: bool) -> Result<Option<Logi
         &[Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512].map(|each| (each.name(), each)),
     )?;
     let (jaas_username, jaas_password) = match properties.text("sasl.jaas.config") {
-        Some(jaas) => super::properties::jaas(&jaas).map_err(|reason| properties.invalid("sasl.jaas.config", &reason))?,
+        Some(jaas) => {
+            super::properties::jaas(&jaas).map_err(|reason| properties.invalid("sasl.jaas.config", &reason))?
+        }
         None => (None, None),
     };
     let username = properties.text("sasl.username").or(jaas_username);
@@ -331,11 +372,17 @@ mod tests {
         assert!(parse(text).unwrap_err().contains("asks for a login"));
         let jaas = "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
                     username=\"anna\" password=\"se\\\"cret\";\n";
-        let settings = parse(&format!("{text}{jaas}ssl.keystore.key=hidden\nssl.keystore.certificate.chain=c\n")).unwrap();
+        let settings = parse(&format!(
+            "{text}{jaas}ssl.keystore.key=hidden\nssl.keystore.certificate.chain=c\n"
+        ))
+        .unwrap();
         let login = settings.login.clone().unwrap();
         assert_eq!((&*login.username, &*login.password), ("anna", "se\"cret"));
         assert_eq!(login.mechanism, Mechanism::ScramSha512);
         let shown = format!("{settings:?}");
-        assert!(shown.contains("anna") && !shown.contains("cret") && !shown.contains("hidden"), "{shown}");
+        assert!(
+            shown.contains("anna") && !shown.contains("cret") && !shown.contains("hidden"),
+            "{shown}"
+        );
     }
 }
