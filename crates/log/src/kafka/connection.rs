@@ -8,6 +8,8 @@
 //! - An answer's number is compared before its content is looked at.
 //! - A [`Connection::poll`] that runs out of time has lost nothing: the same [`Sent`] can be waited for again.
 
+mod pieces;
+
 use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::marker::PhantomData;
@@ -25,6 +27,7 @@ use super::frames::{Broken, Frames};
 use super::security::Login;
 use super::settings::Settings;
 use super::{sasl, tls};
+pub(crate) use pieces::{Breaker, Pieces, invalid};
 
 /// The version in which the first question is asked; every broker since 2.4 knows it, older ones say what they know.
 const FIRST_API_VERSIONS: i16 = 3;

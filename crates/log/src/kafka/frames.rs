@@ -103,6 +103,22 @@ impl Frames {
         Ok(Some(std::mem::take(&mut self.incoming).into()))
     }
 
+    /// The length of the next message, and where its content is to be read from, all of it.
+    pub(super) fn begin(&mut self, timeout: Duration) -> Result<(usize, &mut dyn Read), Broken> {
+        if !self.fill(4, Instant::now() + timeout).map_err(Broken::Socket)? {
+            return Err(Broken::Socket(ErrorKind::TimedOut.into()));
+        }
+        let length = self.length()?;
+        self.incoming.clear();
+        self.stream.socket().set_read_timeout(Some(timeout)).map_err(Broken::Socket)?;
+        Ok((length, &mut self.stream))
+    }
+
+    /// The socket below, such as to close it from another thread.
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.stream.socket()
+    }
+
     /// Whether the other end has neither closed it nor said anything. Whatever comes without being asked for is the end, or
     /// the announcement of it.
     pub(super) fn is_quiet(&self) -> bool {

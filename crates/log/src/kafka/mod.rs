@@ -7,6 +7,7 @@ mod admin;
 mod cluster;
 mod connection;
 mod failure;
+mod fetch;
 mod frames;
 mod identities;
 #[cfg(test)]

@@ -82,11 +82,14 @@ impl Session {
             .with_partition_index(commit.partition as i32)
             .with_committed_offset(i64::try_from(commit.offset).unwrap_or(i64::MAX))
             .with_committed_metadata(Some(StrBytes::from_string(STANDARD.encode(&commit.metadata))));
-        let place = topics.iter().position(|topic| topic.name.as_str() == name).unwrap_or_else(|| {
-            let name = TopicName(StrBytes::from_string(name));
-            topics.push(TxnOffsetCommitRequestTopic::default().with_name(name));
-            topics.len() - 1
-        });
+        let place = topics
+            .iter()
+            .position(|topic| topic.name.as_str() == name)
+            .unwrap_or_else(|| {
+                let name = TopicName(StrBytes::from_string(name));
+                topics.push(TxnOffsetCommitRequestTopic::default().with_name(name));
+                topics.len() - 1
+            });
         let partitions = &mut topics[place].partitions;
         partitions.retain(|earlier| earlier.partition_index != partition.partition_index);
         partitions.push(partition);
