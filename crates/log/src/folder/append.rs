@@ -7,10 +7,10 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use super::keys::{self, PartitionId};
-use super::names;
 use super::state::PartitionState;
 use super::store::Store;
 use crate::batch::{BatchHeader, Scratch, walk};
+use crate::names;
 use crate::{Append, BatchError, LogError, Transaction};
 
 impl Store {

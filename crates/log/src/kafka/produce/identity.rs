@@ -35,10 +35,12 @@ pub(super) fn of_transactional_id(cluster: &Cluster, id: &str, deadline: Instant
         .with_transaction_timeout_ms(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
     let mut pauses = Pauses::new();
     loop {
-        let attempt = cluster.coordinator(Coordinates::Transaction(id)).and_then(|coordinator| {
-            let answer = cluster.call(Where::Broker(coordinator), VERSIONS, &request)?;
-            identity(&answer, || Subject::Transaction(id.to_owned()))
-        });
+        let attempt = cluster
+            .coordinator(Coordinates::Transaction(id))
+            .and_then(|coordinator| {
+                let answer = cluster.call(Where::Broker(coordinator), VERSIONS, &request)?;
+                identity(&answer, || Subject::Transaction(id.to_owned()))
+            });
         let failure = match attempt {
             Ok(identity) => return Ok(identity),
             Err(failure) => failure,

@@ -135,7 +135,9 @@ impl Producer {
     pub(crate) fn commit_transaction(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
         let mut transactor = self.transactor.lock().unwrap_or_else(PoisonError::into_inner);
         transactor
-            .get_or_insert_with(|| Transactor::new(&self.cluster, self.transactional_id.clone(), Arc::clone(&self.groups)))
+            .get_or_insert_with(|| {
+                Transactor::new(&self.cluster, self.transactional_id.clone(), Arc::clone(&self.groups))
+            })
             .commit(transaction)
     }
 

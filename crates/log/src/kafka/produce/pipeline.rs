@@ -81,6 +81,8 @@ impl Drop for Pipeline {
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes_under_way = self.courier.as_ref().map(Courier::bytes_under_way);
-        f.debug_struct("Pipeline").field("bytes_under_way", &bytes_under_way).finish_non_exhaustive()
+        f.debug_struct("Pipeline")
+            .field("bytes_under_way", &bytes_under_way)
+            .finish_non_exhaustive()
     }
 }

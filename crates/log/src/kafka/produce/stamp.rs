@@ -116,7 +116,10 @@ mod tests {
                 let header = check(&stamped, records);
                 assert!(header.is_transactional());
                 assert_eq!(header.compression(), Ok(compression));
-                assert_eq!(stamped[at::PRODUCER_ID..at::COUNT], *b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x10\x11\x12\x13\x14");
+                assert_eq!(
+                    stamped[at::PRODUCER_ID..at::COUNT],
+                    *b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x10\x11\x12\x13\x14"
+                );
                 assert_eq!(stamped[at::COUNT..], plain[at::COUNT..]);
                 assert_eq!(stamped[..at::CRC], plain[..at::CRC]);
             }

@@ -98,7 +98,11 @@ mod tests {
     #[test]
     fn what_another_has_taken_is_fenced() {
         use ResponseError as Code;
-        for code in [Code::ProducerFenced, Code::InvalidProducerEpoch, Code::InvalidProducerIdMapping] {
+        for code in [
+            Code::ProducerFenced,
+            Code::InvalidProducerEpoch,
+            Code::InvalidProducerIdMapping,
+        ] {
             assert_eq!(of_transactional_append(code), Verdict::Fenced, "{code:?}");
             assert_eq!(of_transaction(code), Verdict::Fenced, "{code:?}");
         }
@@ -116,7 +120,10 @@ mod tests {
 
     #[test]
     fn a_gap_is_no_refusal() {
-        for code in [ResponseError::OutOfOrderSequenceNumber, ResponseError::UnknownProducerId] {
+        for code in [
+            ResponseError::OutOfOrderSequenceNumber,
+            ResponseError::UnknownProducerId,
+        ] {
             assert_eq!(of_append(code), Verdict::OutOfSequence);
             assert_eq!(of_transactional_append(code), Verdict::OutOfSequence);
         }

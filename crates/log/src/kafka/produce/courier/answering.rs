@@ -47,7 +47,11 @@ impl Courier {
             Some(code) => verdict::of_append(code) == Verdict::Again,
             None => failure.is_retriable(),
         };
-        if may_pass { self.be_patient(failure) } else { Err(self.error(failure)) }
+        if may_pass {
+            self.be_patient(failure)
+        } else {
+            Err(self.error(failure))
+        }
     }
 
     /// An error once a batch has been on its way for too long.
@@ -107,9 +111,7 @@ impl Courier {
                 who: self.who(),
                 reason: code.to_string(),
             }),
-            Verdict::Again | Verdict::Refused => {
-                Err(refusal::error(&self.cluster, failure, &batch, answer))
-            }
+            Verdict::Again | Verdict::Refused => Err(refusal::error(&self.cluster, failure, &batch, answer)),
         }
     }
 

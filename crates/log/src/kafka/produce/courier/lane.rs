@@ -166,7 +166,10 @@ impl Lane {
 
     /// The bytes of a batch on its way.
     pub(super) fn bytes(&self, ticket: u64) -> Option<&Bytes> {
-        self.parcels.iter().find(|parcel| parcel.ticket == ticket).map(|parcel| &parcel.batch)
+        self.parcels
+            .iter()
+            .find(|parcel| parcel.ticket == ticket)
+            .map(|parcel| &parcel.batch)
     }
 
     /// Since when the first batch has been on its way.

@@ -82,7 +82,12 @@ impl Link {
     }
 
     /// Sends one batch for each of some partitions. When it fails, they are under way nonetheless, and lost.
-    pub(super) fn send(&mut self, terms: &Terms, loads: Vec<Load<'_>>, now: Instant) -> Result<(), (Failure, Vec<Waybill>)> {
+    pub(super) fn send(
+        &mut self,
+        terms: &Terms,
+        loads: Vec<Load<'_>>,
+        now: Instant,
+    ) -> Result<(), (Failure, Vec<Waybill>)> {
         let parcels: Vec<Waybill> = loads.iter().map(|load| load.waybill).collect();
         let request = ProduceRequest::default()
             .with_transactional_id(terms.transactional_id.clone())
@@ -91,7 +96,11 @@ impl Link {
             .with_topic_data(by_topic(loads));
         match self.connection.send(self.version, &request) {
             Ok(sent) => {
-                self.under_way.push_back(UnderWay { sent, parcels, since: now });
+                self.under_way.push_back(UnderWay {
+                    sent,
+                    parcels,
+                    since: now,
+                });
                 Ok(())
             }
             Err(failure) => Err((failure, parcels)),
@@ -121,7 +130,11 @@ fn by_topic(loads: Vec<Load<'_>>) -> Vec<TopicProduceData> {
             Some(topic) => topic.partition_data.push(data),
             None => {
                 let name = TopicName(StrBytes::from_string(load.topic.to_owned()));
-                topics.push(TopicProduceData::default().with_name(name).with_partition_data(vec![data]));
+                topics.push(
+                    TopicProduceData::default()
+                        .with_name(name)
+                        .with_partition_data(vec![data]),
+                );
             }
         }
     }

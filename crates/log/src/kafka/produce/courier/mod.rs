@@ -152,7 +152,10 @@ impl Courier {
 
     fn lane(&mut self, topic: &str, partition: u32) -> Result<usize, LogError> {
         let name = self.cluster.name(topic);
-        let known = self.lanes_of.get(&name).and_then(|lanes| *lanes.get(partition as usize)?);
+        let known = self
+            .lanes_of
+            .get(&name)
+            .and_then(|lanes| *lanes.get(partition as usize)?);
         if let Some(lane) = known {
             return Ok(lane);
         }
@@ -171,7 +174,8 @@ impl Courier {
         let lanes = self.lanes_of.entry(name.clone()).or_default();
         lanes.resize(partitions.max(partition + 1) as usize, None);
         lanes[partition as usize] = Some(lane);
-        self.lanes.push(Lane::new(name, partition, self.identity, self.visible, Instant::now()));
+        self.lanes
+            .push(Lane::new(name, partition, self.identity, self.visible, Instant::now()));
         Ok(lane)
     }
 

@@ -62,14 +62,20 @@ fn damage(batch: &[u8]) -> Option<BatchError> {
 /// Brokers name the first record that they do not like, and why. That it has no key they say in words only.
 fn invalid_record(batch: &[u8], answer: &PartitionProduceResponse) -> BatchError {
     let named = answer.record_errors.first();
-    let index = named.and_then(|named| u32::try_from(named.batch_index).ok()).unwrap_or(0);
+    let index = named
+        .and_then(|named| u32::try_from(named.batch_index).ok())
+        .unwrap_or(0);
     if !has_key(batch, index) {
         return BatchError::NoKey { index };
     }
-    let reason = named.and_then(|named| named.batch_index_error_message.as_ref()).or(answer.error_message.as_ref());
+    let reason = named
+        .and_then(|named| named.batch_index_error_message.as_ref())
+        .or(answer.error_message.as_ref());
     BatchError::Record {
         index,
-        reason: reason.map_or(Cow::Borrowed("the broker does not say why"), |reason| Cow::Owned(reason.to_string())),
+        reason: reason.map_or(Cow::Borrowed("the broker does not say why"), |reason| {
+            Cow::Owned(reason.to_string())
+        }),
         at: 0,
     }
 }
@@ -99,7 +105,10 @@ fn too_large(cluster: &Cluster, failure: Failure, batch: &Bytes, setting: &'stat
     };
     match limit(cluster, topic, setting) {
         Some(limit) => LogError::TooLarge {
-            what: format!("a batch for {}/{partition} (topic setting {setting})", own_name(cluster, topic)),
+            what: format!(
+                "a batch for {}/{partition} (topic setting {setting})",
+                own_name(cluster, topic)
+            ),
             bytes: batch.len() as u64,
             limit,
         },
@@ -119,5 +128,7 @@ fn limit(cluster: &Cluster, topic: &str, setting: &'static str) -> Option<u64> {
 }
 
 fn own_name<'a>(cluster: &Cluster, topic: &'a str) -> &'a str {
-    topic.strip_prefix(cluster.settings().namespace.as_str()).unwrap_or(topic)
+    topic
+        .strip_prefix(cluster.settings().namespace.as_str())
+        .unwrap_or(topic)
 }

@@ -100,7 +100,9 @@ impl Courier {
         let mut bytes = 0;
         while let Some(&lane) = lanes.front() {
             // Answers that came since may have closed it.
-            let ready = self.lanes[lane].ready(now).filter(|_| self.lanes[lane].leader == Some(leader));
+            let ready = self.lanes[lane]
+                .ready(now)
+                .filter(|_| self.lanes[lane].leader == Some(leader));
             let Some(batch_bytes) = ready else {
                 lanes.pop_front();
                 continue;

@@ -159,7 +159,10 @@ mod tests {
     fn fenced_after_the_coordinator_moved_may_be_done() {
         let (next, sent) = judge(&refused(ResponseError::NotCoordinator), Sent::NothingDone);
         assert_eq!(next, Next::AskAgain);
-        assert_eq!(judge(&refused(ResponseError::InvalidProducerEpoch), sent).0, Next::Unknown);
+        assert_eq!(
+            judge(&refused(ResponseError::InvalidProducerEpoch), sent).0,
+            Next::Unknown
+        );
     }
 
     #[test]
@@ -173,6 +176,9 @@ mod tests {
 
     #[test]
     fn a_state_that_cannot_be_is_not_trusted() {
-        assert_eq!(judge(&refused(ResponseError::InvalidTxnState), Sent::NothingDone).0, Next::Unknown);
+        assert_eq!(
+            judge(&refused(ResponseError::InvalidTxnState), Sent::NothingDone).0,
+            Next::Unknown
+        );
     }
 }

@@ -43,7 +43,8 @@ impl Session {
             .with_v3_and_below_producer_id(self.producer_id())
             .with_v3_and_below_producer_epoch(self.epoch())
             .with_v3_and_below_topics(untold.topics.clone());
-        let groups: Vec<AddOffsetsToTxnRequest> = untold.groups.iter().map(|group| self.offsets_request(group)).collect();
+        let groups: Vec<AddOffsetsToTxnRequest> =
+            untold.groups.iter().map(|group| self.offsets_request(group)).collect();
         let (id, subject) = (self.id.clone(), self.subject());
 
         let coordinator = self.lines.to(Coordinates::Transaction(&id))?;
@@ -104,7 +105,11 @@ impl Session {
     }
 
     fn groups_of(&self, transaction: &Transaction) -> Vec<String> {
-        let mut groups: Vec<String> = transaction.commits.iter().map(|commit| self.cluster.name(&commit.group)).collect();
+        let mut groups: Vec<String> = transaction
+            .commits
+            .iter()
+            .map(|commit| self.cluster.name(&commit.group))
+            .collect();
         groups.sort();
         groups.dedup();
         groups
@@ -118,7 +123,9 @@ fn check_partitions(answer: &AddPartitionsToTxnResponse, subject: &Subject) -> R
         for partition in &topic.results_by_partition {
             match ResponseError::try_from_code(partition.partition_error_code) {
                 None => {}
-                Some(code @ ResponseError::OperationNotAttempted) => refused = refused.or(Some((code, subject.clone()))),
+                Some(code @ ResponseError::OperationNotAttempted) => {
+                    refused = refused.or(Some((code, subject.clone())))
+                }
                 Some(code) => {
                     // What a coordinator says of a partition, it says of the transaction, but for these.
                     let what = match code {

@@ -74,7 +74,9 @@ impl Transactor {
             }
             let topic = self.cluster.name(&commit.topic);
             let deadline = Instant::now() + self.cluster.settings().transaction_timeout;
-            let leader = self.cluster.retry(deadline, || self.cluster.leader(&topic, commit.partition));
+            let leader = self
+                .cluster
+                .retry(deadline, || self.cluster.leader(&topic, commit.partition));
             leader.map_err(|failure| self.cluster.error(failure))?;
         }
         Ok(())

@@ -72,7 +72,7 @@ impl Session {
         match identities.get(group) {
             None => request.with_generation_id(NOBODY).with_group_instance_id(None),
             Some(member) => request
-                .with_generation_id(member.generation)
+                .with_generation_id(member.generation_or_epoch)
                 .with_member_id(StrBytes::from_string(member.member_id.clone()))
                 .with_group_instance_id(member.instance_id.clone().map(StrBytes::from_string)),
         }
@@ -85,11 +85,14 @@ impl Session {
             .with_partition_index(commit.partition as i32)
             .with_committed_offset(i64::try_from(commit.offset).unwrap_or(i64::MAX))
             .with_committed_metadata(Some(StrBytes::from_string(STANDARD.encode(&commit.metadata))));
-        let place = topics.iter().position(|topic| topic.name.as_str() == name).unwrap_or_else(|| {
-            let name = TopicName(StrBytes::from_string(name));
-            topics.push(TxnOffsetCommitRequestTopic::default().with_name(name));
-            topics.len() - 1
-        });
+        let place = topics
+            .iter()
+            .position(|topic| topic.name.as_str() == name)
+            .unwrap_or_else(|| {
+                let name = TopicName(StrBytes::from_string(name));
+                topics.push(TxnOffsetCommitRequestTopic::default().with_name(name));
+                topics.len() - 1
+            });
         let partitions = &mut topics[place].partitions;
         partitions.retain(|earlier| earlier.partition_index != partition.partition_index);
         partitions.push(partition);

@@ -36,8 +36,12 @@ impl Session {
     /// Shuts out whoever had the id before, and ends what he had under way.
     pub(super) fn open(cluster: &Arc<Cluster>, id: &str, groups: &GroupIdentities) -> Result<Session, LogError> {
         let deadline = Instant::now() + cluster.settings().request_timeout;
-        let identity = identity::of_transactional_id(cluster, id, deadline).map_err(|failure| cluster.error(failure))?;
-        let timeout = cluster.settings().transaction_timeout.min(cluster.settings().request_timeout);
+        let identity =
+            identity::of_transactional_id(cluster, id, deadline).map_err(|failure| cluster.error(failure))?;
+        let timeout = cluster
+            .settings()
+            .transaction_timeout
+            .min(cluster.settings().request_timeout);
         Ok(Session {
             cluster: Arc::clone(cluster),
             id: id.to_owned(),
