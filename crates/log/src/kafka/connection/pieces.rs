@@ -18,6 +18,11 @@ const AHEAD_BYTES: usize = 4 << 10;
 pub(crate) struct Breaker(TcpStream);
 
 impl Breaker {
+    #[cfg(test)]
+    pub(crate) fn of(socket: TcpStream) -> Breaker {
+        Breaker(socket)
+    }
+
     /// Whoever waits for the broker is told at once that the connection was lost.
     pub(crate) fn hang_up(&self) {
         // A connection that is gone already has nothing to end.
@@ -45,7 +50,9 @@ impl Connection {
         let timeout = self.timeout;
         let result = self.read_in_pieces(&sent, read);
         result.map_err(|error| match error.kind() {
-            ErrorKind::InvalidData => self.fail(self.unexpected(format!("the answer to {} {error}", request_name::<R>()))),
+            ErrorKind::InvalidData => {
+                self.fail(self.unexpected(format!("the answer to {} {error}", request_name::<R>())))
+            }
             ErrorKind::WouldBlock | ErrorKind::TimedOut => self.fail(Failure::Io {
                 address: self.address.clone(),
                 reason: format!("no answer to {} within {} ms", request_name::<R>(), timeout.as_millis()),
@@ -245,7 +252,10 @@ mod tests {
             pieces.fill(&mut large).unwrap();
             assert_eq!(large, bytes[4..10_004]);
             pieces.skip(8_990).unwrap();
-            assert_eq!((pieces.left(), pieces.i16().unwrap()), (6, i16::from_be_bytes([bytes[18_994], bytes[18_995]])));
+            assert_eq!(
+                (pieces.left(), pieces.i16().unwrap()),
+                (6, i16::from_be_bytes([bytes[18_994], bytes[18_995]]))
+            );
             assert_eq!(pieces.i64().unwrap_err().kind(), ErrorKind::InvalidData);
             assert_eq!(pieces.i32().unwrap().to_be_bytes(), bytes[18_996..19_000]);
             // What comes behind the answer is the next one's.

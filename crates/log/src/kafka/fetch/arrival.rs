@@ -16,7 +16,6 @@ use super::cursor::Expected;
 use super::hop::{Damage, Hop, hop};
 use super::planning::{Asked, Plan};
 use super::state::State;
-use crate::kafka::cluster::Cluster;
 use crate::kafka::failure::{Failure, Subject};
 use crate::{LogError, OffsetRange};
 
@@ -46,12 +45,13 @@ enum Outcome {
 }
 
 impl Arrival {
-    pub(super) fn new(part: Part, plan: &Plan, cluster: &Cluster) -> Arrival {
+    /// `error` makes a failure one for the reader.
+    pub(super) fn new(part: Part, plan: &Plan, error: impl Fn(Failure) -> LogError) -> Arrival {
         let asked = plan.asked[part.asked].clone();
         Arrival {
             start_offset: u64::try_from(part.start_offset).ok(),
             end_offset: u64::try_from(part.end_offset).ok(),
-            outcome: outcome(part, &asked, cluster),
+            outcome: outcome(part, &asked, error),
             asked,
             expected: Vec::new(),
         }
@@ -65,7 +65,7 @@ impl Arrival {
     }
 }
 
-fn outcome(part: Part, asked: &Asked, cluster: &Cluster) -> Outcome {
+fn outcome(part: Part, asked: &Asked, error: impl Fn(Failure) -> LogError) -> Outcome {
     use ResponseError as Code;
     match ResponseError::try_from_code(part.code) {
         None => match part.records {
@@ -82,7 +82,7 @@ fn outcome(part: Part, asked: &Asked, cluster: &Cluster) -> Outcome {
         }
         Some(code) => {
             let what = Subject::Partition(asked.of.name.to_string(), asked.of.partition);
-            Outcome::Failed(cluster.error(Failure::Refused { code, what }))
+            Outcome::Failed(error(Failure::Refused { code, what }))
         }
     }
 }
@@ -100,9 +100,18 @@ impl State {
             let Outcome::Records(hop, records) = &arrival.outcome else {
                 continue;
             };
-            let Asked { of, cursor: id, from, .. } = &arrival.asked;
-            let bytes = if hop.batches.is_empty() { 0 } else { records.memory_bytes() };
-            let Some(partition) = self.topics.get_mut(&of.topic).and_then(|topic| topic.partitions.get_mut(&of.partition))
+            let Asked {
+                of, cursor: id, from, ..
+            } = &arrival.asked;
+            let bytes = if hop.batches.is_empty() {
+                0
+            } else {
+                records.memory_bytes()
+            };
+            let Some(partition) = self
+                .topics
+                .get_mut(&of.topic)
+                .and_then(|topic| topic.partitions.get_mut(&of.partition))
             else {
                 continue;
             };
@@ -152,7 +161,8 @@ impl State {
         match (&arrival.outcome, asked) {
             (Outcome::Elsewhere, _) => partition.lost = Some(now + LEADER_PAUSE),
             (Outcome::Empty, Some(cursor)) => {
-                cursor.is_eager = false;
+                // It may also have found the answer full.
+                cursor.is_eager = cursor.fetch_from < end_offset;
                 is_news |= cursor.see_end(end_offset);
             }
             (Outcome::OutOfRange, Some(cursor)) => {
@@ -189,7 +199,13 @@ impl State {
 
     /// The connection to a broker was lost, or refused, with `error` if trying again does not help: whoever leads its
     /// partitions then is to be found after `pause`. Says whether it had been broken off on purpose: then nothing is wrong.
-    pub(super) fn give_up(&mut self, broker: BrokerId, error: Option<&LogError>, pause: Duration, now: Instant) -> bool {
+    pub(super) fn give_up(
+        &mut self,
+        broker: BrokerId,
+        error: Option<&LogError>,
+        pause: Duration,
+        now: Instant,
+    ) -> bool {
         self.set_down(broker, now);
         let is_hung_up = self.desks.get_mut(&broker).is_some_and(|desk| {
             desk.breaker = None;
@@ -201,7 +217,10 @@ impl State {
                 partition.lost = Some(now + pause);
             }
             if let Some(error) = error.filter(|_| !is_hung_up) {
-                partition.cursors.iter_mut().for_each(|cursor| cursor.fail(error.clone()));
+                partition
+                    .cursors
+                    .iter_mut()
+                    .for_each(|cursor| cursor.fail(error.clone()));
             }
         }
         self.mark += u64::from(error.is_some());

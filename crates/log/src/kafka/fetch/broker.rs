@@ -99,7 +99,11 @@ impl BrokerThread {
 
     fn request(&self, plan: &Plan) -> FetchRequest {
         let settings = self.shared.cluster.settings();
-        let wait = if plan.may_wait { settings.fetch_wait_max } else { Duration::ZERO };
+        let wait = if plan.may_wait {
+            settings.fetch_wait_max
+        } else {
+            Duration::ZERO
+        };
         FetchRequest::default()
             .with_replica_id(BrokerId(-1))
             .with_max_wait_ms(i32::try_from(wait.as_millis()).unwrap_or(i32::MAX))
@@ -114,10 +118,14 @@ impl BrokerThread {
     fn receive(&mut self, sent: Sent<FetchRequest>, plan: &Plan) -> Result<Vec<Arrival>, Failure> {
         let buffers = Arc::clone(&self.shared.buffers);
         let answer = self.connection()?.receive_in_pieces(sent, |pieces, version| {
-            answer::read(pieces, version, &buffers, |topic, partition, next| find(&plan.asked, topic, partition, next))
+            answer::read(pieces, version, &buffers, |topic, partition, next| {
+                find(&plan.asked, topic, partition, next)
+            })
         })?;
-        Failure::check(answer.code, || Subject::Other(format!("fetching from broker {}", self.broker.0)))?;
-        let arrival = |part| Arrival::new(part, plan, &self.shared.cluster);
+        Failure::check(answer.code, || {
+            Subject::Other(format!("fetching from broker {}", self.broker.0))
+        })?;
+        let arrival = |part| Arrival::new(part, plan, |failure| self.shared.cluster.error(failure));
         Ok(answer.parts.into_iter().map(arrival).collect())
     }
 

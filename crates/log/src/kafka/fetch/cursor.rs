@@ -191,11 +191,21 @@ impl Cursor {
 
     /// Takes what was expected, unless it counts no longer. `next_offset` is behind it all, hidden batches included. Says
     /// whether there was anything.
-    pub(super) fn deliver(&mut self, expected: &Expected, records: &Arc<Records>, all: &[Batch], next_offset: u64) -> bool {
+    pub(super) fn deliver(
+        &mut self,
+        expected: &Expected,
+        records: &Arc<Records>,
+        all: &[Batch],
+        next_offset: u64,
+    ) -> bool {
         if !self.is_expecting(expected) {
             return false;
         }
-        let batches: VecDeque<Batch> = all.iter().filter(|batch| batch.next_offset > expected.from).cloned().collect();
+        let batches: VecDeque<Batch> = all
+            .iter()
+            .filter(|batch| batch.next_offset > expected.from)
+            .cloned()
+            .collect();
         if batches.is_empty() {
             self.bytes -= expected.bytes;
         } else {

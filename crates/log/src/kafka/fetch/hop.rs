@@ -84,7 +84,11 @@ pub(super) fn hop(records: &[u8], from: u64, aborted: &mut Aborted) -> Hop {
 impl Hop {
     /// Sums every batch up. From the first one that is damaged on, all are taken out; reading can only go on there.
     pub(super) fn check(&mut self, records: &[u8]) {
-        let damages = self.batches.iter().chain(&self.hidden).filter_map(|batch| damage(records, batch));
+        let damages = self
+            .batches
+            .iter()
+            .chain(&self.hidden)
+            .filter_map(|batch| damage(records, batch));
         let Some(first) = damages.min_by_key(|damage| damage.offset) else {
             return;
         };
@@ -98,7 +102,9 @@ impl Hop {
 
 fn damage(records: &[u8], batch: &Batch) -> Option<Damage> {
     let bytes = &records[batch.range.clone()];
-    let error = BatchHeader::parse(bytes).and_then(|header| header.verify_crc(bytes)).err()?;
+    let error = BatchHeader::parse(bytes)
+        .and_then(|header| header.verify_crc(bytes))
+        .err()?;
     let offset = batch.offset;
     Some(Damage { offset, error })
 }

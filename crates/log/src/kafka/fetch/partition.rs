@@ -68,12 +68,17 @@ impl Partition {
 
     /// Whether one of those for which there is room may get something at once.
     pub(super) fn is_eager(&self, cursor_bytes_max: usize) -> bool {
-        self.cursors.iter().any(|cursor| cursor.is_ready(cursor_bytes_max) && cursor.is_eager)
+        self.cursors
+            .iter()
+            .any(|cursor| cursor.is_ready(cursor_bytes_max) && cursor.is_eager)
     }
 
     /// Whether a request for `next` leaves out somebody who read since `since`: his memory is full, or he stands elsewhere.
     pub(super) fn leaves_out(&self, next: Option<&Cursor>, cursor_bytes_max: usize, since: Instant) -> bool {
-        let mut waiting = self.cursors.iter().filter(|cursor| cursor.is_in_use() && cursor.read_at >= since);
+        let mut waiting = self
+            .cursors
+            .iter()
+            .filter(|cursor| cursor.is_in_use() && cursor.read_at >= since);
         waiting.any(|cursor| {
             !cursor.is_ready(cursor_bytes_max) || next.is_none_or(|next| next.fetch_from != cursor.fetch_from)
         })

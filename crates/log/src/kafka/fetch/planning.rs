@@ -169,7 +169,11 @@ impl State {
         let (_, share) = self.answer_bytes();
         let since = now.checked_sub(STALE).unwrap_or(now);
         for (topic, found) in &self.topics {
-            for (number, partition) in found.partitions.iter().filter(|(_, partition)| partition.leader == broker) {
+            for (number, partition) in found
+                .partitions
+                .iter()
+                .filter(|(_, partition)| partition.leader == broker)
+            {
                 look.led += 1;
                 let of = || Named {
                     topic: Arc::clone(topic),
@@ -207,7 +211,10 @@ impl State {
     /// How much may still be fetched.
     fn room(&self) -> usize {
         let partitions = self.topics.values().flat_map(|topic| topic.partitions.values());
-        let held: usize = partitions.flat_map(|partition| &partition.cursors).map(|cursor| cursor.bytes()).sum();
+        let held: usize = partitions
+            .flat_map(|partition| &partition.cursors)
+            .map(|cursor| cursor.bytes())
+            .sum();
         let reserved: usize = self.desks.values().map(|desk| desk.reserved).sum();
         self.limits.bytes_max.saturating_sub(held + reserved)
     }
@@ -235,7 +242,9 @@ impl State {
 
     fn forget_unread(&mut self, now: Instant) {
         for partition in self.partitions_mut() {
-            partition.cursors.retain(|cursor| now.duration_since(cursor.read_at) < FORGOTTEN);
+            partition
+                .cursors
+                .retain(|cursor| now.duration_since(cursor.read_at) < FORGOTTEN);
         }
         for topic in self.topics.values_mut() {
             topic.partitions.retain(|_, partition| !partition.cursors.is_empty());
