@@ -6,6 +6,7 @@ mod address;
 mod cluster;
 mod connection;
 mod failure;
+mod group;
 #[cfg(test)]
 mod live;
 mod properties;
