@@ -25,7 +25,7 @@ pub(crate) mod at {
 
 const CODEC_MASK: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
-const TRANSACTIONAL: i16 = 0x10;
+pub(crate) const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
 pub(crate) const DELETE_HORIZON: i16 = 0x40;
 
@@ -110,6 +110,26 @@ impl BatchHeader {
             });
         }
         Ok(parsed)
+    }
+
+    /// Reads the header of `batch`, which is one whole batch as [`super::BatchBuilder`] finishes it: of data, in no
+    /// transaction, its records filling its offsets.
+    ///
+    /// # Errors
+    /// When it is none. The checksum and the records are not looked at.
+    pub(crate) fn parse_finished(batch: &[u8]) -> Result<BatchHeader, BatchError> {
+        let header = BatchHeader::parse(batch)?;
+        if header.total_bytes() != batch.len() {
+            return Err(bad("batch length", i64::from(header.batch_length), at::BATCH_LENGTH));
+        }
+        if header.attributes & (TRANSACTIONAL | CONTROL | DELETE_HORIZON) != 0 {
+            return Err(bad("attributes", i64::from(header.attributes), at::ATTRIBUTES));
+        }
+        if header.count != header.last_offset_delta + 1 {
+            return Err(bad("record count", i64::from(header.count), at::COUNT));
+        }
+        header.codec()?;
+        Ok(header)
     }
 
     /// Checks the CRC-32C. `batch` starts where [`Self::parse`] was given it.

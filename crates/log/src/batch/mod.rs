@@ -22,8 +22,8 @@ mod zstd;
 pub use builder::BatchBuilder;
 pub use codec::Codec;
 pub use error::BatchError;
-pub(crate) use header::DELETE_HORIZON;
 pub use header::{BatchHeader, HEADER_BYTES};
+pub(crate) use header::{DELETE_HORIZON, TRANSACTIONAL, at};
 pub use partitioner::{murmur2, partition_for_key};
 pub use walk::{Header, Headers, Record, Scratch, walk};
 

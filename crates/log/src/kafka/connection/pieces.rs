@@ -10,6 +10,7 @@ use kafka_protocol::protocol::{HeaderVersion, Request};
 
 use super::{Connection, Sent, request_name};
 use crate::kafka::failure::Failure;
+use crate::kafka::frames::Broken;
 
 /// What is read ahead: enough for whatever stands between the large parts of an answer, which are read past it.
 const AHEAD_BYTES: usize = 4 << 10;
@@ -33,7 +34,7 @@ impl Breaker {
 impl Connection {
     /// For another thread.
     pub(crate) fn breaker(&mut self) -> std::result::Result<Breaker, Failure> {
-        let socket = self.stream.socket().try_clone();
+        let socket = self.frames.socket().try_clone();
         socket.map(Breaker).map_err(|error| self.lost(&error))
     }
 
@@ -66,14 +67,11 @@ impl Connection {
         sent: &Sent<R>,
         read: impl FnOnce(&mut Pieces<'_>, i16) -> Result<T>,
     ) -> Result<T> {
-        self.stream.socket().set_read_timeout(Some(self.timeout))?;
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length)?;
-        let length = usize::try_from(i32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        if length > self.answer_bytes_max {
-            return Err(invalid("is longer than any answer can be"));
-        }
-        let mut pieces = Pieces::new(&mut self.stream, length);
+        let (length, stream) = self.frames.begin(self.timeout).map_err(|broken| match broken {
+            Broken::Socket(error) => error,
+            Broken::NoLength(..) => invalid("is longer than any answer can be"),
+        })?;
+        let mut pieces = Pieces::new(stream, length);
         let number = pieces.i32()?;
         if self.unanswered.pop_front() != Some(number) || number != sent.number {
             return Err(invalid("came for another request"));
