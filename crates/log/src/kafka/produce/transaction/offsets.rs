@@ -23,6 +23,9 @@ use crate::{Commit, LogError};
 /// From 3 on a group can tell who commits; from 5 on the coordinator adds the offsets to the transaction by itself.
 const VERSIONS: std::ops::RangeInclusive<i16> = 3..=4;
 
+/// The generation of whoever is in no group.
+const NOBODY: i32 = -1;
+
 impl Session {
     /// Writes all offsets: they are in force once the transaction is committed.
     pub(super) fn commit_offsets(&mut self, commits: &[Commit], deadline: Instant) -> Result<(), LogError> {
@@ -67,7 +70,7 @@ impl Session {
             .with_producer_epoch(self.epoch());
         let identities = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         match identities.get(group) {
-            None => request,
+            None => request.with_generation_id(NOBODY).with_group_instance_id(None),
             Some(member) => request
                 .with_generation_id(member.generation_or_epoch)
                 .with_member_id(StrBytes::from_string(member.member_id.clone()))
