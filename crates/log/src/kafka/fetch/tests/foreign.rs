@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
@@ -71,14 +72,20 @@ impl Foreign {
             .with_v3_and_below_producer_id(self.producer)
             .with_v3_and_below_producer_epoch(self.epoch)
             .with_v3_and_below_topics(vec![topic]);
-        // The marks of the last transaction may still be under way.
-        let added = self.cluster.retry(self.cluster.deadline(), || {
-            let answer = self.cluster.call(Where::Broker(self.coordinator()), 0..=3, &request)?;
-            let part = &answer.results_by_topic_v3_and_below[0].results_by_partition[0];
-            let what = || crate::kafka::failure::Subject::Transaction(self.id.clone());
-            crate::kafka::failure::Failure::check(part.partition_error_code, what)
-        });
-        added.unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            let answer = self
+                .cluster
+                .call(Where::Broker(self.coordinator()), 0..=3, &request)
+                .unwrap();
+            let code = answer.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code;
+            if code == 0 {
+                break;
+            }
+            // The marks of the last transaction may still be under way.
+            assert_eq!(code, ResponseError::ConcurrentTransactions.code());
+            assert!(std::time::Instant::now() < deadline);
+        }
         let sequence = self.sequences.entry(partition).or_default();
         let mut bytes = batch(0, records, Writer::Transaction(self.producer.0));
         bytes[51..53].copy_from_slice(&self.epoch.to_be_bytes());
