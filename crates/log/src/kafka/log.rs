@@ -13,6 +13,7 @@ use super::admin::{ClusterStatus, Created, GroupStatus};
 use super::cluster::Cluster;
 use super::failure::Failure;
 use super::fetch::Fetcher;
+use super::group::GroupMember;
 use super::identities::GroupIdentities;
 use super::produce::{Pipeline, Producer};
 use super::schemas::SchemaIds;
@@ -20,7 +21,8 @@ use super::settings::Settings;
 use super::topic_schemas;
 use crate::batch::BatchHeader;
 use crate::{
-    Commit, EngineGuard, Fetch, Log, LogError, OffsetRange, Removed, Seat, Topic, TopicOptions, Transaction, names,
+    Commit, EngineGuard, Fetch, Log, LogError, Membership, OffsetRange, Removed, Seat, Topic, TopicOptions,
+    Transaction, names,
 };
 
 /// A log on an Apache Kafka cluster.
@@ -217,6 +219,17 @@ impl Log for KafkaLog {
             schemas: Arc::clone(&self.schemas),
             instance: self.instance.clone(),
         })))
+    }
+
+    fn join(&self, group: &str, topic: &str, seat: Seat) -> Result<Box<dyn Membership>, LogError> {
+        names::check_name("the group name", group)?;
+        Ok(Box::new(GroupMember::join(
+            &self.cluster,
+            &self.identities,
+            group,
+            topic,
+            seat,
+        )?))
     }
 
     /// Brokers clean their topics themselves.

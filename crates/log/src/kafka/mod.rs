@@ -9,6 +9,7 @@ mod connection;
 mod failure;
 mod fetch;
 mod frames;
+mod group;
 mod identities;
 #[cfg(test)]
 mod live;

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
@@ -16,6 +14,7 @@ use kafka_protocol::messages::{GroupId, TopicName, TxnOffsetCommitRequest, TxnOf
 use kafka_protocol::protocol::StrBytes;
 
 use super::session::Session;
+use crate::kafka::admin::metadata_to_text;
 use crate::kafka::cluster::Coordinates;
 use crate::kafka::failure::{Failure, Subject};
 use crate::{Commit, LogError};
@@ -84,7 +83,7 @@ impl Session {
         let partition = TxnOffsetCommitRequestPartition::default()
             .with_partition_index(commit.partition as i32)
             .with_committed_offset(i64::try_from(commit.offset).unwrap_or(i64::MAX))
-            .with_committed_metadata(Some(StrBytes::from_string(STANDARD.encode(&commit.metadata))));
+            .with_committed_metadata(Some(StrBytes::from_string(metadata_to_text(&commit.metadata))));
         let place = topics
             .iter()
             .position(|topic| topic.name.as_str() == name)
