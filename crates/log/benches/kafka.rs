@@ -70,8 +70,10 @@ fn read_all(log: &KafkaLog, topic: &str) -> Result<Read, LogError> {
                 let walked = walk(batch, &mut scratch, |record| {
                     read.records += 1;
                     let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-                    read.checksum =
-                        read.checksum.wrapping_mul(31).wrapping_add(bytes as u64) ^ record.timestamp_ms as u64;
+                    // The same in whichever order partitions come.
+                    read.checksum = read
+                        .checksum
+                        .wrapping_add(bytes as u64 ^ record.timestamp_ms as u64 ^ record.offset);
                     ControlFlow::Continue(())
                 });
                 walked.map_err(|source| LogError::Damaged {
