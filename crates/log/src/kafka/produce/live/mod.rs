@@ -58,7 +58,9 @@ impl Stage {
             .with_num_partitions(partitions)
             .with_replication_factor(1)
             .with_configs(config.collect());
-        let request = CreateTopicsRequest::default().with_topics(vec![wanted]).with_timeout_ms(10_000);
+        let request = CreateTopicsRequest::default()
+            .with_topics(vec![wanted])
+            .with_timeout_ms(10_000);
         let answer = cluster.call(Where::Controller, 2..=5, &request).unwrap();
         assert_eq!(answer.topics[0].error_code, 0, "{:?}", answer.topics[0].error_message);
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -76,7 +78,11 @@ impl Stage {
 
     /// A producer as workers have it.
     pub(super) fn worker(&self, transactional_id: &str) -> Producer {
-        Producer::of_worker(Arc::clone(&self.cluster), transactional_id.into(), GroupIdentities::default())
+        Producer::of_worker(
+            Arc::clone(&self.cluster),
+            transactional_id.into(),
+            GroupIdentities::default(),
+        )
     }
 
     /// A batch of these values.

@@ -19,7 +19,12 @@ pub(in super::super) enum Isolation {
 }
 
 /// Offset and value of every record of a partition that a reader sees, once no transaction is open on it.
-pub(in super::super) fn read(cluster: &Cluster, topic: &str, partition: u32, isolation: Isolation) -> Vec<(u64, String)> {
+pub(in super::super) fn read(
+    cluster: &Cluster,
+    topic: &str,
+    partition: u32,
+    isolation: Isolation,
+) -> Vec<(u64, String)> {
     let mut records = Vec::new();
     let mut next = 0;
     let mut aborted = BTreeSet::new();

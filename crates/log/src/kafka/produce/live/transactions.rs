@@ -7,7 +7,9 @@ use crate::LogError;
 
 #[test]
 fn all_of_it_is_there() {
-    let Some(stage) = Stage::set("whole", 3, &[]) else { return };
+    let Some(stage) = Stage::set("whole", 3, &[]) else {
+        return;
+    };
     let worker = stage.worker(&stage.topic);
     for round in 0..5u64 {
         let appends = vec![
@@ -26,27 +28,45 @@ fn all_of_it_is_there() {
 
 #[test]
 fn commit_time() {
-    let Some(stage) = Stage::set("time", 12, &[]) else { return };
+    let Some(stage) = Stage::set("time", 12, &[]) else {
+        return;
+    };
     let worker = stage.worker(&stage.topic);
     let mut times = Vec::new();
     for round in 0..500u64 {
-        let appends = (0..12).map(|partition| stage.append(partition, &["a", "b", "c"])).collect();
-        let commits = (0..12).map(|partition| stage.commit(&stage.topic, partition, round, b"metadata")).collect();
+        let appends = (0..12)
+            .map(|partition| stage.append(partition, &["a", "b", "c"]))
+            .collect();
+        let commits = (0..12)
+            .map(|partition| stage.commit(&stage.topic, partition, round, b"metadata"))
+            .collect();
         let transaction = transaction(appends, commits);
         let started = Instant::now();
         worker.append(&transaction).unwrap();
         times.push(started.elapsed());
-        if std::env::var_os("PAUSE").is_some() { std::thread::sleep(Duration::from_millis(20)); }
+        if std::env::var_os("PAUSE").is_some() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     times.sort();
-    eprintln!("min {:?} median {:?} p99 {:?} max {:?}", times[0], times[250], times[495], times[499]);
+    eprintln!(
+        "min {:?} median {:?} p99 {:?} max {:?}",
+        times[0], times[250], times[495], times[499]
+    );
 }
 
 #[test]
 fn a_second_worker_shuts_the_first_out() {
-    let Some(stage) = Stage::set("fence", 1, &[]) else { return };
+    let Some(stage) = Stage::set("fence", 1, &[]) else {
+        return;
+    };
     let (first, second) = (stage.worker(&stage.topic), stage.worker(&stage.topic));
-    let one = |value| transaction(vec![stage.append(0, &[value])], vec![stage.commit(&stage.topic, 0, 1, b"")]);
+    let one = |value| {
+        transaction(
+            vec![stage.append(0, &[value])],
+            vec![stage.commit(&stage.topic, 0, 1, b"")],
+        )
+    };
     first.append(&one("first")).unwrap();
     second.append(&one("second")).unwrap();
     let fenced = first.append(&one("not there"));
