@@ -14,7 +14,7 @@ use kafka_protocol::error::ResponseError as Code;
 
 use super::ask::{Answer, Ask, ConsumerHeard, ConsumerHeartbeat, Fields, Lane};
 use super::holdings::Holdings;
-use super::identity::GroupIdentity;
+use crate::kafka::identities::GroupIdentity;
 use super::lanes::{Lanes, UnderWay};
 use super::lease::Lease;
 use super::machine::{Departure, Machine};

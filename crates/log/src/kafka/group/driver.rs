@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use kafka_protocol::error::ResponseError;
 
 use super::ask::{Answer, Ask, Lane};
-use super::identity::{GroupIdentity, Identities};
+use crate::kafka::identities::{GroupIdentities, GroupIdentity};
 use super::machine::Machine;
 use super::terms::Terms;
 use super::wire::Wire;
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Everything that a member's worker and threads share.
 pub(super) struct Driver {
     cluster: Arc<Cluster>,
-    identities: Identities,
+    identities: GroupIdentities,
     terms: Terms,
     wire: Wire,
     /// Locked for every step, by the worker and by each connection's thread.
@@ -49,7 +49,7 @@ struct State {
 impl Driver {
     pub(super) fn new(
         cluster: Arc<Cluster>,
-        identities: Identities,
+        identities: GroupIdentities,
         terms: Terms,
         wire: Wire,
         machine: Box<dyn Machine>,
@@ -204,17 +204,13 @@ impl Driver {
     }
 
     fn publish(&self, state: &mut State) {
-        let identity = (!state.is_closing).then(|| state.machine.identity()).flatten();
-        if identity == state.published {
-            return;
+        let identity = state.machine.identity().filter(|_| !state.is_closing);
+        let identity = identity.unwrap_or_else(GroupIdentity::of_no_member);
+        if state.published.as_ref() != Some(&identity) {
+            state.published = Some(identity.clone());
+            let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+            identities.insert(self.terms.group.clone(), identity);
         }
-        let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
-        match &identity {
-            Some(identity) => identities.insert(self.terms.group.clone(), identity.clone()),
-            None => identities.remove(&self.terms.group),
-        };
-        drop(identities);
-        state.published = identity;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use super::ask::{Answer, Ask, Lane};
-use super::identity::GroupIdentity;
+use crate::kafka::identities::GroupIdentity;
 use crate::Change;
 use crate::kafka::failure::Failure;
 

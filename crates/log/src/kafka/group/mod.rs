@@ -1,7 +1,7 @@
 //! `GroupMember`: one worker's part in a Kafka consumer group over one topic.
 //!
 //! It fetches nothing and commits nothing; as whom the worker commits, it writes down for the producer
-//! ([`GroupIdentity`]).
+//! ([`super::identities`]), and that it is no member any more before it says that anything is lost.
 //!
 //! | file | what |
 //! |---|---|
@@ -27,7 +27,7 @@ mod consumer;
 mod driver;
 mod embedded;
 mod holdings;
-mod identity;
+
 mod lanes;
 mod lease;
 #[cfg(test)]
@@ -46,7 +46,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 
-pub(crate) use self::identity::{GroupIdentity, Identities};
+
 
 use self::ask::Lane;
 use self::classic::Classic;
@@ -56,6 +56,7 @@ use self::machine::{Departure, Machine};
 use self::terms::Terms;
 use self::wire::Wire;
 use super::cluster::Cluster;
+use super::identities::GroupIdentities;
 use super::settings::GroupProtocol;
 use crate::{Change, LogError, Membership, Seat};
 
@@ -75,7 +76,7 @@ impl GroupMember {
     /// [`LogError::UnknownTopic`]; or when the cluster cannot be reached.
     pub(crate) fn join(
         cluster: &Arc<Cluster>,
-        identities: &Identities,
+        identities: &GroupIdentities,
         group: &str,
         topic: &str,
         seat: Seat,
@@ -91,6 +92,8 @@ impl GroupMember {
         let wire = Wire::new(terms.clone(), topic_id.unwrap_or_default());
         let (machine, lanes) = machine(cluster.settings().group_protocol, terms.clone())?;
         let driver = Arc::new(Driver::new(Arc::clone(cluster), Arc::clone(identities), terms, wire, machine));
+        // Before the first answer the worker is no member: it may not commit.
+        driver.step(|_, _| ());
         let member = GroupMember { driver };
         for &lane in lanes {
             member.start(lane)?;
