@@ -15,6 +15,7 @@ mod identities;
 mod live;
 #[cfg(test)]
 mod live_secure;
+mod log;
 mod produce;
 mod properties;
 mod retry;
@@ -24,10 +25,14 @@ mod scram;
 mod security;
 mod settings;
 mod tls;
+mod topic_schemas;
 
 pub use address::Address;
 pub use admin::{
     BrokerStatus, ClusterStatus, GroupMemberStatus, GroupStatus, PartitionLag, PartitionStatus, TopicStatus,
 };
+pub use log::KafkaLog;
+pub use produce::Pipeline;
 pub use schemas::SchemaIds;
 pub use settings::Settings;
+pub use topic_schemas::TopicSchemas;

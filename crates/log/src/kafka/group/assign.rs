@@ -83,7 +83,9 @@ fn places(partitions: u32, candidates: &[Candidate]) -> Vec<Place> {
         let Claims { partitions, generation } = &candidate.claims;
         for &partition in partitions {
             // One that the topic does not have may be claimed by whoever knows an older topic of the same name.
-            let Some(place) = places.get_mut(partition as usize) else { continue };
+            let Some(place) = places.get_mut(partition as usize) else {
+                continue;
+            };
             *place = match *place {
                 Place::With(owner, _) if owner == number => continue,
                 Place::With(_, since) | Place::Contested(since) if since > *generation => continue,
@@ -111,7 +113,9 @@ fn sizes(partitions: usize, candidates: &[Candidate], owned: &[Vec<u32>]) -> Vec
 fn hand_out(free: &[u32], sizes: &[usize], owned: &mut [Vec<u32>]) {
     for &partition in free {
         let hungry = (0..owned.len()).filter(|&number| owned[number].len() < sizes[number]);
-        let Some(number) = hungry.min_by_key(|&number| owned[number].len()) else { return };
+        let Some(number) = hungry.min_by_key(|&number| owned[number].len()) else {
+            return;
+        };
         owned[number].push(partition);
     }
     owned.iter_mut().for_each(|own| own.sort_unstable());
@@ -150,35 +154,82 @@ mod tests {
 
     #[test]
     fn what_moves_rests_for_a_round() {
-        check(4, &[candidate("a", &[0, 1, 2, 3], 5), candidate("b", &[], -1)], &[&[0, 1], &[]], &[2, 3]);
-        check(4, &[candidate("a", &[0, 1], 6), candidate("b", &[], 6)], &[&[0, 1], &[2, 3]], &[]);
+        check(
+            4,
+            &[candidate("a", &[0, 1, 2, 3], 5), candidate("b", &[], -1)],
+            &[&[0, 1], &[]],
+            &[2, 3],
+        );
+        check(
+            4,
+            &[candidate("a", &[0, 1], 6), candidate("b", &[], 6)],
+            &[&[0, 1], &[2, 3]],
+            &[],
+        );
     }
 
     #[test]
     fn a_late_claim_beats_an_early_one() {
-        check(2, &[candidate("a", &[0, 1], 4), candidate("b", &[1], 5)], &[&[0], &[1]], &[]);
-        check(2, &[candidate("a", &[0], 5), candidate("b", &[0, 1], 4)], &[&[0], &[1]], &[]);
+        check(
+            2,
+            &[candidate("a", &[0, 1], 4), candidate("b", &[1], 5)],
+            &[&[0], &[1]],
+            &[],
+        );
+        check(
+            2,
+            &[candidate("a", &[0], 5), candidate("b", &[0, 1], 4)],
+            &[&[0], &[1]],
+            &[],
+        );
         // It moves from the one who has it, not from the one who had it.
-        check(2, &[candidate("a", &[0, 1], 5), candidate("b", &[0, 1], 4)], &[&[0], &[]], &[1]);
+        check(
+            2,
+            &[candidate("a", &[0, 1], 5), candidate("b", &[0, 1], 4)],
+            &[&[0], &[]],
+            &[1],
+        );
     }
 
     #[test]
     fn equal_claims_cancel_each_other() {
-        check(2, &[candidate("a", &[0, 1], 5), candidate("b", &[0], 5)], &[&[1], &[]], &[0]);
+        check(
+            2,
+            &[candidate("a", &[0, 1], 5), candidate("b", &[0], 5)],
+            &[&[1], &[]],
+            &[0],
+        );
         let third = candidate("c", &[0], 6);
-        check(3, &[candidate("a", &[0], 5), candidate("b", &[0], 5), third], &[&[1], &[2], &[0]], &[]);
+        check(
+            3,
+            &[candidate("a", &[0], 5), candidate("b", &[0], 5), third],
+            &[&[1], &[2], &[0]],
+            &[],
+        );
     }
 
     #[test]
     fn claims_on_what_does_not_exist_count_for_nothing() {
-        check(2, &[candidate("a", &[7, 1, 1], 5), candidate("b", &[], 5)], &[&[1], &[0]], &[]);
+        check(
+            2,
+            &[candidate("a", &[7, 1, 1], 5), candidate("b", &[], 5)],
+            &[&[1], &[0]],
+            &[],
+        );
     }
 
     /// Lets everybody let go and rejoin until nothing moves, and says which partitions have a new owner.
     fn settle(partitions: u32, candidates: &mut [Candidate]) -> BTreeSet<u32> {
         let owner_of = |candidates: &[Candidate]| -> BTreeMap<u32, String> {
             let owned = candidates.iter();
-            owned.flat_map(|each| each.claims.partitions.iter().map(|&partition| (partition, each.member_id.clone()))).collect()
+            owned
+                .flat_map(|each| {
+                    each.claims
+                        .partitions
+                        .iter()
+                        .map(|&partition| (partition, each.member_id.clone()))
+                })
+                .collect()
         };
         let before = owner_of(candidates);
         for generation in 1..10 {
@@ -195,7 +246,9 @@ mod tests {
             assert!(generation < 3, "what moves has moved in the second round");
         }
         let after = owner_of(candidates);
-        let moved = after.iter().filter(|(partition, owner)| before.get(partition).is_some_and(|old| old != *owner));
+        let moved = after
+            .iter()
+            .filter(|(partition, owner)| before.get(partition).is_some_and(|old| old != *owner));
         moved.map(|(&partition, _)| partition).collect()
     }
 

@@ -10,8 +10,8 @@
 //! - A group shares one topic out. Whoever does not subscribe to it is no candidate; his other topics are not ours.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::consumer_protocol_subscription::TopicPartition as Owned;
 use kafka_protocol::messages::consumer_protocol_assignment::TopicPartition as Given;
+use kafka_protocol::messages::consumer_protocol_subscription::TopicPartition as Owned;
 use kafka_protocol::messages::{ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicName};
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
@@ -36,7 +36,11 @@ pub(super) fn subscription(topic: &str, claims: &Claims) -> Result<Bytes> {
         .with_partitions(signed(&claims.partitions));
     let subscription = ConsumerProtocolSubscription::default()
         .with_topics(vec![StrBytes::from_string(topic.to_owned())])
-        .with_owned_partitions(if claims.partitions.is_empty() { Vec::new() } else { vec![owned] })
+        .with_owned_partitions(if claims.partitions.is_empty() {
+            Vec::new()
+        } else {
+            vec![owned]
+        })
         .with_generation_id(claims.generation);
     with_version(SUBSCRIPTION_VERSION, &subscription)
 }
@@ -51,16 +55,25 @@ pub(super) fn claims(topic: &str, bytes: &[u8]) -> Result<Option<Claims>> {
         Ok(())
     })?;
     reader.skip_bytes()?;
-    let partitions = if version >= 1 { reader.partitions_of(topic)? } else { Vec::new() };
+    let partitions = if version >= 1 {
+        reader.partitions_of(topic)?
+    } else {
+        Vec::new()
+    };
     let generation = if version >= 2 { reader.i32()? } else { -1 };
     Ok(is_subscribed.then_some(Claims { partitions, generation }))
 }
 
 /// What the leader tells a member.
 pub(super) fn assignment(topic: &str, partitions: &[u32]) -> Result<Bytes> {
-    let given = Given::default().with_topic(name(topic)).with_partitions(signed(partitions));
-    let assignment = ConsumerProtocolAssignment::default()
-        .with_assigned_partitions(if partitions.is_empty() { Vec::new() } else { vec![given] });
+    let given = Given::default()
+        .with_topic(name(topic))
+        .with_partitions(signed(partitions));
+    let assignment = ConsumerProtocolAssignment::default().with_assigned_partitions(if partitions.is_empty() {
+        Vec::new()
+    } else {
+        vec![given]
+    });
     with_version(ASSIGNMENT_VERSION, &assignment)
 }
 
@@ -147,7 +160,10 @@ fn name(topic: &str) -> TopicName {
 
 /// As Kafka writes them.
 pub(super) fn signed(partitions: &[u32]) -> Vec<i32> {
-    partitions.iter().map(|&partition| i32::try_from(partition).unwrap_or(i32::MAX)).collect()
+    partitions
+        .iter()
+        .map(|&partition| i32::try_from(partition).unwrap_or(i32::MAX))
+        .collect()
 }
 
 #[cfg(test)]
@@ -160,7 +176,10 @@ mod tests {
             partitions: vec![0, 7],
             generation: 12,
         };
-        assert_eq!(claims("t", &subscription("t", &said).unwrap()).unwrap(), Some(said.clone()));
+        assert_eq!(
+            claims("t", &subscription("t", &said).unwrap()).unwrap(),
+            Some(said.clone())
+        );
         assert_eq!(claims("other", &subscription("t", &said).unwrap()).unwrap(), None);
         assert_eq!(share("t", &assignment("t", &[3, 1]).unwrap()).unwrap(), [3, 1]);
         assert!(share("other", &assignment("t", &[3, 1]).unwrap()).unwrap().is_empty());
@@ -177,7 +196,10 @@ mod tests {
         };
         assert_eq!(claims("t", first).unwrap(), Some(expected.clone()));
         let future = [b"\0\x09", &first[2..], b"\0\0\0\x05\xff\xffmore"].concat();
-        let expected = Claims { generation: 5, ..expected };
+        let expected = Claims {
+            generation: 5,
+            ..expected
+        };
         assert_eq!(claims("t", &future).unwrap(), Some(expected));
         let assignment = b"\0\0\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x02\xff\xff\xff\xff";
         assert_eq!(share("t", assignment).unwrap(), [2]);

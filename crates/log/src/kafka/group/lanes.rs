@@ -62,7 +62,10 @@ impl Lanes {
 
     /// The answer came, or never will; `None` when nobody waits for it.
     pub(super) fn finish(&mut self, lane: Lane) -> Option<UnderWay> {
-        self.lane_mut(lane).under_way.take().filter(|under_way| !under_way.is_abandoned)
+        self.lane_mut(lane)
+            .under_way
+            .take()
+            .filter(|under_way| !under_way.is_abandoned)
     }
 
     /// Whatever is wanted or under way is of no use any more.
@@ -76,7 +79,10 @@ impl Lanes {
 
     /// Whether the connection should be given up instead of waiting on.
     pub(super) fn is_abandoned(&self, lane: Lane) -> bool {
-        self.lane(lane).under_way.as_ref().is_some_and(|under_way| under_way.is_abandoned)
+        self.lane(lane)
+            .under_way
+            .as_ref()
+            .is_some_and(|under_way| under_way.is_abandoned)
     }
 
     fn lane(&self, lane: Lane) -> &State {

@@ -57,15 +57,21 @@ impl Wire {
         match ask {
             Ask::Join(join) => send(connection, JOIN, &self.join(join)?).map(Pending::Join),
             Ask::Sync(sync) => send(connection, SYNC, &self.sync(sync)?).map(Pending::Sync),
-            Ask::Heartbeat(heartbeat) => send(connection, HEARTBEAT, &self.heartbeat(heartbeat)).map(Pending::Heartbeat),
+            Ask::Heartbeat(heartbeat) => {
+                send(connection, HEARTBEAT, &self.heartbeat(heartbeat)).map(Pending::Heartbeat)
+            }
             Ask::Leave(leave) => send(connection, LEAVE, &self.leave(leave)).map(Pending::Leave),
             Ask::ConsumerHeartbeat(heartbeat) => {
-                if connection.version::<ConsumerGroupHeartbeatRequest>(CONSUMER_HEARTBEAT).is_err() {
+                if connection
+                    .version::<ConsumerGroupHeartbeatRequest>(CONSUMER_HEARTBEAT)
+                    .is_err()
+                {
                     let address = connection.address().clone();
                     let reason = "group.protocol=consumer needs Kafka 4.0 or later; set group.protocol=classic".into();
                     return Err(Failure::Protocol { address, reason });
                 }
-                send(connection, CONSUMER_HEARTBEAT, &self.consumer_heartbeat(heartbeat)).map(Pending::ConsumerHeartbeat)
+                send(connection, CONSUMER_HEARTBEAT, &self.consumer_heartbeat(heartbeat))
+                    .map(Pending::ConsumerHeartbeat)
             }
         }
     }
@@ -100,7 +106,8 @@ impl Wire {
     }
 
     fn join(&self, join: &Join) -> Result<JoinGroupRequest, Failure> {
-        let subscription = embedded::subscription(&self.terms.topic, &join.claims).map_err(|reason| self.odd(&reason))?;
+        let subscription =
+            embedded::subscription(&self.terms.topic, &join.claims).map_err(|reason| self.odd(&reason))?;
         let strategy = JoinGroupRequestProtocol::default()
             .with_name(StrBytes::from_static_str(STRATEGY))
             .with_metadata(subscription);
@@ -138,7 +145,10 @@ impl Wire {
         let mut candidates = Vec::new();
         for member in &answer.members {
             let claims = embedded::claims(&self.terms.topic, &member.metadata).map_err(|error| {
-                let reason = format!("member {} has joined with what is no subscription: {error}", member.member_id);
+                let reason = format!(
+                    "member {} has joined with what is no subscription: {error}",
+                    member.member_id
+                );
                 Failure::Protocol {
                     address: address.clone(),
                     reason,
@@ -193,7 +203,9 @@ impl Wire {
             .with_member_id(text(&leave.member_id))
             .with_group_instance_id(self.instance_id())
             .with_reason(Some(StrBytes::from_static_str("the worker has ended")));
-        LeaveGroupRequest::default().with_group_id(self.group()).with_members(vec![member])
+        LeaveGroupRequest::default()
+            .with_group_id(self.group())
+            .with_members(vec![member])
     }
 
     fn consumer_heartbeat(&self, heartbeat: &ConsumerHeartbeat) -> ConsumerGroupHeartbeatRequest {
@@ -227,7 +239,9 @@ impl Wire {
             let topics = assignment.topic_partitions.iter();
             let own = topics.filter(|given| given.topic_id == self.topic.topic_id);
             // Numbers below zero are no partitions.
-            own.flat_map(|given| &given.partitions).filter_map(|&partition| u32::try_from(partition).ok()).collect()
+            own.flat_map(|given| &given.partitions)
+                .filter_map(|&partition| u32::try_from(partition).ok())
+                .collect()
         });
         Answer::ConsumerHeard(ConsumerHeard {
             member_id: answer.member_id.map(|member_id| member_id.to_string()),
@@ -265,7 +279,9 @@ fn send<R: Request>(
 
 fn left(answer: &LeaveGroupResponse) -> Answer {
     let of_member = answer.members.first().map_or(0, |member| member.error_code);
-    refusal(answer.error_code).or(refusal(of_member)).unwrap_or(Answer::Done)
+    refusal(answer.error_code)
+        .or(refusal(of_member))
+        .unwrap_or(Answer::Done)
 }
 
 fn refusal(code: i16) -> Option<Answer> {

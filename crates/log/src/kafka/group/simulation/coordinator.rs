@@ -111,7 +111,12 @@ impl Coordinator {
             let waits = !member.is_new && (member.joining.is_some() || member.syncing.is_some());
             member.expires_at <= now && !waits || member.sync_until.is_some_and(|until| until <= now)
         };
-        let lost: Vec<String> = self.members.iter().filter(|(_, member)| is_lost(member)).map(|(id, _)| id.clone()).collect();
+        let lost: Vec<String> = self
+            .members
+            .iter()
+            .filter(|(_, member)| is_lost(member))
+            .map(|(id, _)| id.clone())
+            .collect();
         for member_id in lost {
             self.remove(now, &member_id);
         }
@@ -143,12 +148,15 @@ impl Coordinator {
     }
 
     fn check_generation(&self, member_id: &str, instance: Option<&str>, generation: i32) -> Option<Code> {
-        self.check(member_id, instance).or((generation != self.generation).then_some(Code::IllegalGeneration))
+        self.check(member_id, instance)
+            .or((generation != self.generation).then_some(Code::IllegalGeneration))
     }
 
     fn find_instance(&self, instance: &str) -> Option<&str> {
         let mut members = self.members.iter();
-        members.find(|(_, member)| member.instance.as_deref() == Some(instance)).map(|(id, _)| id.as_str())
+        members
+            .find(|(_, member)| member.instance.as_deref() == Some(instance))
+            .map(|(id, _)| id.as_str())
     }
 
     fn join(&mut self, now: Instant, ticket: Ticket, instance: Option<&str>, join: Join) {
@@ -156,8 +164,14 @@ impl Coordinator {
             return self.rejoin(now, ticket, join);
         }
         let is_pending = self.pending.remove(&join.member_id).is_some();
-        let member_id = if is_pending { join.member_id } else { self.fresh_id(instance) };
-        let replaced = instance.and_then(|instance| self.find_instance(instance)).map(str::to_owned);
+        let member_id = if is_pending {
+            join.member_id
+        } else {
+            self.fresh_id(instance)
+        };
+        let replaced = instance
+            .and_then(|instance| self.find_instance(instance))
+            .map(str::to_owned);
         match (is_pending || instance.is_some(), replaced) {
             (false, _) => {
                 self.pending.insert(member_id.clone(), now + self.session);
@@ -203,7 +217,9 @@ impl Coordinator {
 
     /// A worker with an instance id is back; its earlier life is fenced.
     fn replace(&mut self, now: Instant, ticket: Ticket, old: &str, member_id: String, claims: Claims) {
-        let Some(mut member) = self.members.remove(old) else { return };
+        let Some(mut member) = self.members.remove(old) else {
+            return;
+        };
         for ticket in member.joining.take().into_iter().chain(member.syncing.take()) {
             self.reply(ticket, Answer::Refused(Code::FencedInstanceId));
         }
@@ -275,7 +291,9 @@ impl Coordinator {
     }
 
     fn remove(&mut self, now: Instant, member_id: &str) {
-        let Some(member) = self.members.remove(member_id) else { return };
+        let Some(member) = self.members.remove(member_id) else {
+            return;
+        };
         if let Some(ticket) = member.joining {
             self.reply(ticket, Answer::Refused(Code::UnknownMemberId));
         }
@@ -291,7 +309,8 @@ impl Coordinator {
                     member.share.clear();
                     member.sync_until = None;
                     let ticket = member.syncing.take();
-                    self.replies.extend(ticket.map(|ticket| (ticket, Answer::Refused(Code::RebalanceInProgress))));
+                    self.replies
+                        .extend(ticket.map(|ticket| (ticket, Answer::Refused(Code::RebalanceInProgress))));
                 }
                 self.phase = Phase::Preparing(now + self.rebalance);
             }
@@ -309,9 +328,14 @@ impl Coordinator {
 
     /// A generation of those who came, and of those who are only away.
     fn complete(&mut self, now: Instant) {
-        self.members.retain(|_, member| member.joining.is_some() || member.instance.is_some());
+        self.members
+            .retain(|_, member| member.joining.is_some() || member.instance.is_some());
         let came = |member: &Member| member.joining.is_some();
-        let first = self.members.iter().find(|(_, member)| came(member)).map(|(id, _)| id.clone());
+        let first = self
+            .members
+            .iter()
+            .find(|(_, member)| came(member))
+            .map(|(id, _)| id.clone());
         match first {
             None if !self.members.is_empty() => {
                 self.phase = Phase::Preparing(now + self.rebalance);
@@ -321,7 +345,11 @@ impl Coordinator {
             _ => {}
         }
         self.generation += 1;
-        self.phase = if self.members.is_empty() { Phase::Empty } else { Phase::Completing };
+        self.phase = if self.members.is_empty() {
+            Phase::Empty
+        } else {
+            Phase::Completing
+        };
         let mut tickets = Vec::new();
         for (id, member) in &mut self.members {
             member.is_new = false;
@@ -335,7 +363,9 @@ impl Coordinator {
     }
 
     fn member(&mut self, member_id: &str) -> &mut Member {
-        self.members.get_mut(member_id).expect("invariant: it was checked that it is a member")
+        self.members
+            .get_mut(member_id)
+            .expect("invariant: it was checked that it is a member")
     }
 
     fn reply(&mut self, ticket: Ticket, answer: Answer) {

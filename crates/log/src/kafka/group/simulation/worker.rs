@@ -94,10 +94,16 @@ impl Worker {
     fn obey(&mut self, change: &Change, now: Instant, dice: &mut Dice) {
         match change {
             Change::Assigned(partitions) => {
-                assert!(partitions.iter().all(|partition| self.held.insert(*partition)), "{partitions:?} was its own");
+                assert!(
+                    partitions.iter().all(|partition| self.held.insert(*partition)),
+                    "{partitions:?} was its own"
+                );
             }
             Change::Revoked(partitions) => {
-                assert!(partitions.iter().all(|partition| self.held.contains(partition)), "{partitions:?} was not its own");
+                assert!(
+                    partitions.iter().all(|partition| self.held.contains(partition)),
+                    "{partitions:?} was not its own"
+                );
                 assert!(self.letting_go.is_none(), "one at a time");
                 self.letting_go = Some((now + dice.millis(0, 400), partitions.clone()));
             }

@@ -84,7 +84,10 @@ impl World {
     }
 
     fn break_something(&mut self) {
-        let Some(which) = (self.workers.len() as u64).checked_sub(1).map(|last| self.dice.below(last + 1) as usize) else {
+        let Some(which) = (self.workers.len() as u64)
+            .checked_sub(1)
+            .map(|last| self.dice.below(last + 1) as usize)
+        else {
             return self.start_dynamic();
         };
         let until = self.now + self.dice.millis(200, 14_000);
@@ -157,7 +160,11 @@ impl World {
 
     /// Kills a worker with an instance id and says as whom it is back after a while.
     pub(super) fn restart_a_static(&mut self, away: Duration) -> (u32, u32) {
-        let which = self.workers.iter().position(|worker| worker.instance.is_some()).unwrap();
+        let which = self
+            .workers
+            .iter()
+            .position(|worker| worker.instance.is_some())
+            .unwrap();
         let old = self.workers[which].name;
         self.kill(which, self.now + away);
         (old, self.next_name + 1)
@@ -210,7 +217,9 @@ impl World {
                 worker.tickets[index] = None;
                 worker.machine.answered(lane, self.now, Answer::Lost(lost()));
             }
-            let Some(ask) = worker.machine.take(lane, self.now) else { continue };
+            let Some(ask) = worker.machine.take(lane, self.now) else {
+                continue;
+            };
             self.next_ticket += 1;
             let ticket = self.next_ticket;
             worker.tickets[index] = Some(ticket);
@@ -219,14 +228,17 @@ impl World {
                 Ask::Join(_) | Ask::Sync(_) => REBALANCE + Duration::from_secs(3),
                 _ => Duration::from_secs(3),
             };
-            self.network.send(self.now + patience, Message::Reply(ticket, Answer::Lost(lost())));
+            self.network
+                .send(self.now + patience, Message::Reply(ticket, Answer::Lost(lost())));
             self.send(ticket, Message::Request(ticket, instance, ask));
         }
     }
 
     /// Puts it on its way, or loses it; then the connection breaks some time later, or nobody notices for long.
     fn send(&mut self, ticket: Ticket, message: Message) {
-        let is_cut = self.holder(ticket).is_some_and(|(which, _)| self.workers[which].cut_until > self.now);
+        let is_cut = self
+            .holder(ticket)
+            .is_some_and(|(which, _)| self.workers[which].cut_until > self.now);
         if !is_cut && self.dice.below(100) >= self.losses {
             return self.network.send(self.now + self.dice.millis(1, 60), message);
         }
@@ -242,7 +254,9 @@ impl World {
                 self.coordinator.ask(self.now, ticket, instance.as_deref(), ask);
             }
             Message::Reply(ticket, answer) => {
-                let Some((which, index)) = self.holder(ticket) else { return };
+                let Some((which, index)) = self.holder(ticket) else {
+                    return;
+                };
                 let now = self.now;
                 let worker = &mut self.workers[which];
                 if !worker.is_running(now) {
@@ -267,11 +281,19 @@ impl World {
     /// Whoever is awake owns what nobody else owns who is.
     fn check_exclusive(&self, which: usize) {
         let held = &self.workers[which].held;
-        let others = self.workers.iter().enumerate().filter(|(other, worker)| *other != which && worker.is_awake());
+        let others = self
+            .workers
+            .iter()
+            .enumerate()
+            .filter(|(other, worker)| *other != which && worker.is_awake());
         for (_, other) in others {
             let both: BTreeSet<u32> = held & &other.held;
             let names = (self.workers[which].name, other.name);
-            assert!(both.is_empty(), "{both:?} is owned by both of {names:?}:\n{}", self.history.join("\n"));
+            assert!(
+                both.is_empty(),
+                "{both:?} is owned by both of {names:?}:\n{}",
+                self.history.join("\n")
+            );
         }
     }
 
@@ -281,19 +303,29 @@ impl World {
         let total: usize = sizes.iter().sum();
         let least = sizes.iter().min().copied().unwrap_or(0);
         let is_balanced = total == self.partitions as usize && sizes.iter().all(|size| *size <= least + 1);
-        assert!(is_balanced, "{sizes:?} of {}:\n{}", self.partitions, self.history.join("\n"));
+        assert!(
+            is_balanced,
+            "{sizes:?} of {}:\n{}",
+            self.partitions,
+            self.history.join("\n")
+        );
     }
 
     /// Who owns what, by the workers' names.
     pub(super) fn owners(&self) -> BTreeMap<u32, u32> {
-        let owned = self.workers.iter().flat_map(|worker| worker.held.iter().map(|partition| (*partition, worker.name)));
+        let owned = self
+            .workers
+            .iter()
+            .flat_map(|worker| worker.held.iter().map(|partition| (*partition, worker.name)));
         owned.collect()
     }
 
     /// As before, with the new name of one worker taken for its old one.
     pub(super) fn owners_named(&self, (old, new): (u32, u32)) -> BTreeMap<u32, u32> {
         let owners = self.owners().into_iter();
-        owners.map(|(partition, owner)| (partition, if owner == new { old } else { owner })).collect()
+        owners
+            .map(|(partition, owner)| (partition, if owner == new { old } else { owner }))
+            .collect()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -311,7 +343,10 @@ impl World {
 
     fn note(&mut self, what: String) {
         let at = self.now.duration_since(self.start).as_millis();
-        self.history.push(format!("{at:>7} ms, generation {}: {what}", self.coordinator.generation));
+        self.history.push(format!(
+            "{at:>7} ms, generation {}: {what}",
+            self.coordinator.generation
+        ));
     }
 }
 
