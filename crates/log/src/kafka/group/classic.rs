@@ -20,13 +20,13 @@ use kafka_protocol::error::ResponseError as Code;
 use super::ask::{Answer, Ask, Heartbeat, Join, Joined, Lane, Leave, Role, Sync};
 use super::assign::{Claims, assign};
 use super::holdings::Holdings;
-use crate::kafka::identities::GroupIdentity;
 use super::lanes::{Lanes, UnderWay};
 use super::lease::Lease;
 use super::machine::{Departure, Machine};
 use super::terms::Terms;
 use crate::Change;
 use crate::kafka::failure::{Failure, Subject};
+use crate::kafka::identities::GroupIdentity;
 use crate::kafka::retry::Backoff;
 
 /// The generation of whoever is in none.
@@ -228,7 +228,8 @@ impl Classic {
 
     /// Joins once more when the worker has let go of something that waits for its new owner.
     fn follow_up(&mut self, now: Instant) {
-        let is_free = |partition| !self.holdings.held().contains(partition) && !self.holdings.given().contains(partition);
+        let is_free =
+            |partition| !self.holdings.held().contains(partition) && !self.holdings.given().contains(partition);
         if matches!(self.phase, Phase::Member) && self.claimed.iter().any(is_free) {
             self.phase = Phase::Apart(now, "it has let go of partitions");
         }
@@ -358,7 +359,9 @@ impl Machine for Classic {
     }
 
     fn answered(&mut self, lane: Lane, now: Instant, answer: Answer) {
-        let Some(UnderWay { ask, sent_at, .. }) = self.lanes.finish(lane) else { return };
+        let Some(UnderWay { ask, sent_at, .. }) = self.lanes.finish(lane) else {
+            return;
+        };
         match (ask, answer) {
             (_, Answer::Failed(failure)) => self.fail(failure),
             (Ask::Join(_), answer) => self.join_answered(now, sent_at, answer),

@@ -14,13 +14,13 @@ use kafka_protocol::error::ResponseError as Code;
 
 use super::ask::{Answer, Ask, ConsumerHeard, ConsumerHeartbeat, Fields, Lane};
 use super::holdings::Holdings;
-use crate::kafka::identities::GroupIdentity;
 use super::lanes::{Lanes, UnderWay};
 use super::lease::Lease;
 use super::machine::{Departure, Machine};
 use super::terms::Terms;
 use crate::Change;
 use crate::kafka::failure::{Failure, Subject};
+use crate::kafka::identities::GroupIdentity;
 use crate::kafka::retry::Backoff;
 
 const JOIN: i32 = 0;

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use kafka_protocol::error::ResponseError;
 
 use super::ask::{Answer, Ask, Lane};
-use crate::kafka::identities::{GroupIdentities, GroupIdentity};
 use super::machine::Machine;
 use super::terms::Terms;
 use super::wire::Wire;
@@ -23,6 +22,7 @@ use crate::LogError;
 use crate::kafka::cluster::{Cluster, Coordinates};
 use crate::kafka::connection::Connection;
 use crate::kafka::failure::{Failure, Subject};
+use crate::kafka::identities::{GroupIdentities, GroupIdentity};
 
 /// How long a thread waits for an answer before it looks around.
 const LOOK: Duration = Duration::from_millis(100);
@@ -92,7 +92,9 @@ impl Driver {
             if left.is_zero() {
                 let session_ms = self.terms.session.as_millis();
                 let who = self.terms.who();
-                return Err(self.error_of(&format!("{who} leaves and nobody hears it; it is missed in {session_ms} ms")));
+                return Err(self.error_of(&format!(
+                    "{who} leaves and nobody hears it; it is missed in {session_ms} ms"
+                )));
             }
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -198,7 +200,10 @@ impl Driver {
     fn refused(&self, code: ResponseError, connection: &mut Option<Connection>) {
         let what = Subject::Group(self.terms.group.clone());
         self.cluster.forget_what_is_stale(&Failure::Refused { code, what });
-        if matches!(code, ResponseError::NotCoordinator | ResponseError::CoordinatorNotAvailable) {
+        if matches!(
+            code,
+            ResponseError::NotCoordinator | ResponseError::CoordinatorNotAvailable
+        ) {
             *connection = None;
         }
     }

@@ -5,9 +5,9 @@
 use std::time::Instant;
 
 use super::ask::{Answer, Ask, Lane};
-use crate::kafka::identities::GroupIdentity;
 use crate::Change;
 use crate::kafka::failure::Failure;
+use crate::kafka::identities::GroupIdentity;
 
 /// Whether a worker that leaves comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -46,8 +46,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 
-
-
 use self::ask::Lane;
 use self::classic::Classic;
 use self::consumer::Consumer;
@@ -83,7 +81,9 @@ impl GroupMember {
     ) -> Result<GroupMember, LogError> {
         let topic = cluster.name(topic);
         let answer = cluster
-            .retry(Instant::now() + cluster.settings().request_timeout, || cluster.metadata(Some(&[&topic])))
+            .retry(Instant::now() + cluster.settings().request_timeout, || {
+                cluster.metadata(Some(&[&topic]))
+            })
             .map_err(|failure| cluster.error(failure))?;
         let found = answer.topics.first();
         let partitions = found.map_or(0, |found| u32::try_from(found.partitions.len()).unwrap_or(u32::MAX));
@@ -91,7 +91,13 @@ impl GroupMember {
         let terms = Terms::new(cluster.settings(), cluster.name(group), topic, partitions, seat);
         let wire = Wire::new(terms.clone(), topic_id.unwrap_or_default());
         let (machine, lanes) = machine(cluster.settings().group_protocol, terms.clone())?;
-        let driver = Arc::new(Driver::new(Arc::clone(cluster), Arc::clone(identities), terms, wire, machine));
+        let driver = Arc::new(Driver::new(
+            Arc::clone(cluster),
+            Arc::clone(identities),
+            terms,
+            wire,
+            machine,
+        ));
         // Before the first answer the worker is no member: it may not commit.
         driver.step(|_, _| ());
         let member = GroupMember { driver };
@@ -103,8 +109,12 @@ impl GroupMember {
 
     fn start(&self, lane: Lane) -> Result<(), LogError> {
         let driver = Arc::clone(&self.driver);
-        let started = thread::Builder::new().name("kafka-group".into()).spawn(move || driver.run(lane));
-        started.map(drop).map_err(|error| self.driver.error_of(&format!("no thread can be started: {error}")))
+        let started = thread::Builder::new()
+            .name("kafka-group".into())
+            .spawn(move || driver.run(lane));
+        started
+            .map(drop)
+            .map_err(|error| self.driver.error_of(&format!("no thread can be started: {error}")))
     }
 
     fn leave_as(&mut self, departure: Departure) -> Result<(), LogError> {

@@ -25,7 +25,9 @@ fn members_come_and_go_consumer() {
 }
 
 fn members_come_and_go(protocol: Protocol) {
-    let Some(mut team) = Team::new("come-and-go", protocol, 12) else { return };
+    let Some(mut team) = Team::new("come-and-go", protocol, 12) else {
+        return;
+    };
     team.join(None);
     team.until_shared(SOON);
     assert_eq!(team.workers[0].history, [Change::Assigned((0..12).collect())]);
@@ -56,7 +58,9 @@ fn more_members_than_partitions_consumer() {
 }
 
 fn more_members_than_partitions(protocol: Protocol) {
-    let Some(mut team) = Team::new("few", protocol, 2) else { return };
+    let Some(mut team) = Team::new("few", protocol, 2) else {
+        return;
+    };
     for _ in 0..4 {
         team.join(None);
     }
@@ -69,16 +73,19 @@ fn more_members_than_partitions(protocol: Protocol) {
 
 #[test]
 fn who_hangs_has_lost_all_when_it_wakes_up() {
-    let Some(mut team) = Team::new("hang", Protocol::Classic, 6) else { return };
+    let Some(mut team) = Team::new("hang", Protocol::Classic, 6) else {
+        return;
+    };
     team.join(None);
     team.join(None);
     team.until_shared(SOON);
     // It polls no more; the others do.
     let mut hung = team.workers.remove(0);
     team.until_shared(Duration::from_secs(15));
-    let held = hung.held.clone();
+    let lost = Change::Lost(hung.held.iter().copied().collect());
+    let before = hung.history.len();
     hung.step();
-    assert_eq!(hung.history.get(hung.history.len() - 1), Some(&Change::Lost(held.into_iter().collect())));
+    assert_eq!(hung.history.get(before), Some(&lost));
     team.workers.push(hung);
     team.until_shared(SOON);
 }
@@ -94,7 +101,9 @@ fn a_static_member_comes_back_without_a_rebalance_consumer() {
 }
 
 fn a_static_member_comes_back(protocol: Protocol) {
-    let Some(mut team) = Team::new("static", protocol, 6) else { return };
+    let Some(mut team) = Team::new("static", protocol, 6) else {
+        return;
+    };
     team.join(Some("a"));
     team.join(Some("b"));
     team.until_shared(SOON);
@@ -109,7 +118,11 @@ fn a_static_member_comes_back(protocol: Protocol) {
         team.until_shared(SOON);
         let now: Vec<_> = team.workers.iter().map(|worker| worker.held.clone()).collect();
         assert_eq!(now, held);
-        assert_eq!(team.workers[1 - which].generation(), generation, "there was a rebalance");
+        assert_eq!(
+            team.workers[1 - which].generation(),
+            generation,
+            "there was a rebalance"
+        );
     }
     // For good, its partitions are another's at once.
     team.leave_for_good(0);
@@ -118,14 +131,19 @@ fn a_static_member_comes_back(protocol: Protocol) {
 
 #[test]
 fn the_same_instance_twice_shuts_the_first_out() {
-    let Some(mut team) = Team::new("twice", Protocol::Classic, 3) else { return };
+    let Some(mut team) = Team::new("twice", Protocol::Classic, 3) else {
+        return;
+    };
     team.join(Some("a"));
     team.until_shared(SOON);
     let mut first = team.workers.remove(0);
     team.join(Some("a"));
     team.until_shared(SOON);
     let error = first.until_error(SOON);
-    assert!(matches!(&error, LogError::Fenced { who, .. } if who.contains("a-0")), "{error}");
+    assert!(
+        matches!(&error, LogError::Fenced { who, .. } if who.contains("a-0")),
+        "{error}"
+    );
     assert_eq!(first.history.last(), Some(&Change::Lost(vec![0, 1, 2])));
     first.member.leave().unwrap();
 }
@@ -133,14 +151,20 @@ fn the_same_instance_twice_shuts_the_first_out() {
 #[test]
 fn tools_see_who_has_what() {
     for protocol in [Protocol::Classic, Protocol::Consumer] {
-        let Some(mut team) = Team::new("tools", protocol, 4) else { return };
+        let Some(mut team) = Team::new("tools", protocol, 4) else {
+            return;
+        };
         team.join(Some("a"));
         team.join(None);
         team.until_shared(SOON);
         let status = team.cluster.group_status(&team.cluster.name(&team.group)).unwrap();
         let of_topic = |member: &GroupMemberStatus| member.partitions.get(&team.topic).cloned().unwrap_or_default();
         let mut seen: Vec<Vec<u32>> = status.members.iter().map(of_topic).collect();
-        let mut held: Vec<Vec<u32>> = team.workers.iter().map(|worker| worker.held.iter().copied().collect()).collect();
+        let mut held: Vec<Vec<u32>> = team
+            .workers
+            .iter()
+            .map(|worker| worker.held.iter().copied().collect())
+            .collect();
         seen.sort();
         held.sort();
         assert_eq!(seen, held);

@@ -44,7 +44,12 @@ impl Process {
         let orders = format!("{} {} {}", team.protocol.name(), team.group, team.topic);
         let orders = instance.map_or(orders.clone(), |instance| format!("{orders} {instance}"));
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "kafka::group::live::processes::worker", "--nocapture", "--test-threads=1"])
+            .args([
+                "--exact",
+                "kafka::group::live::processes::worker",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env(WORKER, orders)
             .stdout(Stdio::piped())
             .spawn()
@@ -75,7 +80,9 @@ impl Process {
     }
 
     fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
         assert!(sent.unwrap().success());
     }
 }
@@ -98,7 +105,9 @@ fn a_killed_process_is_missed_consumer() {
 }
 
 fn a_killed_process_is_missed(protocol: Protocol) {
-    let Some(mut team) = Team::new("killed", protocol, 6) else { return };
+    let Some(mut team) = Team::new("killed", protocol, 6) else {
+        return;
+    };
     team.join(None);
     team.until_shared(PATIENCE);
     let first = Process::start(&team, None);
@@ -114,7 +123,9 @@ fn a_killed_process_is_missed(protocol: Protocol) {
 
 #[test]
 fn a_stopped_process_has_lost_all_when_it_goes_on() {
-    let Some(mut team) = Team::new("stopped", Protocol::Classic, 4) else { return };
+    let Some(mut team) = Team::new("stopped", Protocol::Classic, 4) else {
+        return;
+    };
     team.join(None);
     team.until_shared(PATIENCE);
     let stopped = Process::start(&team, None);
@@ -129,7 +140,9 @@ fn a_stopped_process_has_lost_all_when_it_goes_on() {
 
 #[test]
 fn a_killed_static_process_comes_back_without_a_rebalance() {
-    let Some(mut team) = Team::new("back", Protocol::Classic, 4) else { return };
+    let Some(mut team) = Team::new("back", Protocol::Classic, 4) else {
+        return;
+    };
     team.join(None);
     team.until_shared(PATIENCE);
     let process = Process::start(&team, Some("p"));
@@ -139,5 +152,8 @@ fn a_killed_static_process_comes_back_without_a_rebalance() {
     drop(process);
     let again = Process::start(&team, Some("p"));
     assert_eq!(again.next(&mut team), assigned);
-    assert_eq!((team.workers[0].generation(), team.workers[0].history.len()), (generation, changes));
+    assert_eq!(
+        (team.workers[0].generation(), team.workers[0].history.len()),
+        (generation, changes)
+    );
 }

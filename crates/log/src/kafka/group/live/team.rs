@@ -75,7 +75,8 @@ impl Team {
 
     pub(super) fn join_at(&mut self, place: usize, instance: Option<&str>) {
         let cluster = Cluster::open(settings(self.protocol.name(), instance).unwrap()).unwrap();
-        self.workers.insert(place, Worker::new(&cluster, &self.group, &self.topic));
+        self.workers
+            .insert(place, Worker::new(&cluster, &self.group, &self.topic));
     }
 
     pub(super) fn leave(&mut self, which: usize) {
@@ -94,7 +95,11 @@ impl Team {
             let shares: Vec<_> = self.workers.iter().map(|worker| &worker.history).collect();
             assert!(start.elapsed() < patience, "not shared: {shares:#?}");
             self.step();
-            shared_since = if self.is_shared() { shared_since.or(Some(Instant::now())) } else { None };
+            shared_since = if self.is_shared() {
+                shared_since.or(Some(Instant::now()))
+            } else {
+                None
+            };
         }
     }
 
@@ -109,7 +114,11 @@ impl Team {
         for which in 0..self.workers.len() {
             let took = Instant::now();
             self.workers[which].step();
-            assert!(took.elapsed() < Duration::from_millis(50), "a poll waits for nobody: {:?}", took.elapsed());
+            assert!(
+                took.elapsed() < Duration::from_millis(50),
+                "a poll waits for nobody: {:?}",
+                took.elapsed()
+            );
             self.check_exclusive();
         }
         std::thread::sleep(PAUSE);
