@@ -101,12 +101,15 @@ pub(crate) fn log_error(error: LogError) -> anyhow::Error {
         | LogError::TopicDiffers { .. }
         | LogError::Invalid { .. }
         | LogError::EngineRunning { .. }
+        | LogError::Cluster { .. }
         | LogError::Unusable { .. } => mistake(error),
         LogError::OffsetOutOfRange { .. }
         | LogError::InvalidBatch { .. }
         | LogError::TooLarge { .. }
         | LogError::Store { .. }
         | LogError::Disconnected { .. }
+        | LogError::Fenced { .. }
+        | LogError::Unknown { .. }
         | LogError::Busy { .. } => error.into(),
     }
 }
