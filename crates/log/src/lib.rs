@@ -61,6 +61,7 @@ pub mod batch;
 mod contract;
 mod error;
 pub mod folder;
+pub mod kafka;
 mod membership;
 mod topic;
 mod transaction;
