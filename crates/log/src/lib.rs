@@ -63,6 +63,7 @@ mod error;
 pub mod folder;
 pub mod kafka;
 mod membership;
+mod names;
 mod topic;
 mod transaction;
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hw_log::LogError;
+use hw_log::kafka::SchemaIds;
 use serde_json::{Value, json};
 
 use crate::cache::{Cache, Known};
@@ -55,43 +56,6 @@ impl Registry {
         })
     }
 
-    /// The id of the schema `json` as a version of `subject`, which is new unless it is registered already.
-    ///
-    /// # Errors
-    /// [`LogError::Invalid`] when the registry does not take the schema, [`LogError::RegistryAway`] when it does not answer,
-    /// [`LogError::Registry`] when it refuses to.
-    pub fn register(&self, subject: &str, json: &str) -> Result<u32, LogError> {
-        if let Some(id) = self.cache().id(subject, json) {
-            return Ok(id);
-        }
-        let refused = |reason: String| LogError::Invalid {
-            what: "the schema of subject".into(),
-            name: subject.into(),
-            reason,
-        };
-        let path = format!("/subjects/{}/versions", encoded(subject));
-        let id = match self.client.call(&path, Some(&json!({"schema": json}).to_string()))? {
-            Answer::Good { url, body } => number(&body, "id", &url)?,
-            Answer::Unfit(words) => return Err(refused(format!("the schema registry does not take it: {words}"))),
-            Answer::Missing => return Err(refused("the schema registry says that there is no such subject".into())),
-        };
-        self.cache().keep_id(subject, json, id);
-        Ok(id)
-    }
-
-    /// The text of the schema `id`; `None` when the registry has none of that id.
-    ///
-    /// # Errors
-    /// [`LogError::UnusableSchema`] for one that is not Avro or not whole, and as for [`Registry::register`].
-    pub fn schema(&self, id: u32) -> Result<Option<String>, LogError> {
-        let cached = self.cache().schema(id);
-        let known = match cached {
-            Some(known) => known,
-            None => self.ask(id)?,
-        };
-        known.map(|known| known.map(|text| text.to_string())).transpose()
-    }
-
     fn ask(&self, id: u32) -> Result<Option<Known>, LogError> {
         match self.client.call(&format!("/schemas/ids/{id}"), None)? {
             Answer::Good { url, body } => {
@@ -110,7 +74,7 @@ impl Registry {
     /// The newest version of `subject`; `None` when there is no such subject. It is asked anew each time.
     ///
     /// # Errors
-    /// As for [`Registry::schema`].
+    /// As for schemas by id.
     pub fn latest(&self, subject: &str) -> Result<Option<Registered>, LogError> {
         let path = format!("/subjects/{}/versions/latest", encoded(subject));
         match self.client.call(&path, None)? {
@@ -131,6 +95,39 @@ impl Registry {
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls may take as long as `schema.registry.default.api.timeout.ms` allows. They fail with [`LogError::RegistryAway`] when no
+/// address answers, which passes; with [`LogError::Registry`] when all refuse; and with [`LogError::UnusableSchema`] for a
+/// schema that is not Avro or not whole.
+impl SchemaIds for Registry {
+    fn register(&self, subject: &str, json: &str) -> Result<u32, LogError> {
+        if let Some(id) = self.cache().id(subject, json) {
+            return Ok(id);
+        }
+        let refused = |reason: String| LogError::Invalid {
+            what: "the schema of subject".into(),
+            name: subject.into(),
+            reason,
+        };
+        let path = format!("/subjects/{}/versions", encoded(subject));
+        let id = match self.client.call(&path, Some(&json!({"schema": json}).to_string()))? {
+            Answer::Good { url, body } => number(&body, "id", &url)?,
+            Answer::Unfit(words) => return Err(refused(format!("the schema registry does not take it: {words}"))),
+            Answer::Missing => return Err(refused("the schema registry says that there is no such subject".into())),
+        };
+        self.cache().keep_id(subject, json, id);
+        Ok(id)
+    }
+
+    fn schema(&self, id: u32) -> Result<Option<String>, LogError> {
+        let cached = self.cache().schema(id);
+        let known = match cached {
+            Some(known) => known,
+            None => self.ask(id)?,
+        };
+        known.map(|known| known.map(|text| text.to_string())).transpose()
     }
 }
 

@@ -3,6 +3,8 @@
 //! Keys that are encrypted are not read. Everything that could make the client panic later is tried here first: a key that
 //! does not belong to its certificate, and certificates that are none.
 
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 
 use hw_log::LogError;
@@ -12,6 +14,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 use crate::settings::{Identity, Pem, Settings};
+
+/// Such files are small; whatever is larger was named by mistake.
+const PEM_BYTES_MAX: u64 = 4 << 20;
 
 /// The settings of TLS. Without an address that asks for it, it reads nothing.
 pub(crate) fn config(settings: &Settings) -> Result<TlsConfig, LogError> {
@@ -37,10 +42,14 @@ pub(crate) fn config(settings: &Settings) -> Result<TlsConfig, LogError> {
 }
 
 fn read(pem: &Pem) -> Result<Vec<u8>, String> {
-    match pem {
-        Pem::File(path) => std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display())),
-        Pem::Text(text) => Ok(text.clone().into_bytes()),
-    }
+    let path = match pem {
+        Pem::Text(text) => return Ok(text.clone().into_bytes()),
+        Pem::File(path) => path,
+    };
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(PEM_BYTES_MAX).read_to_end(&mut bytes));
+    read.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Ok(bytes)
 }
 
 fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, String> {

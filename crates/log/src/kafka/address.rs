@@ -23,7 +23,9 @@ impl Address {
             .parse()
             .map_err(|_| format!("{port:?} in {text:?} is no port number; write host:port"))?;
         let host = match host.strip_prefix('[') {
-            Some(rest) => rest.strip_suffix(']').ok_or_else(|| format!("{text:?} lacks a closing bracket"))?,
+            Some(rest) => rest
+                .strip_suffix(']')
+                .ok_or_else(|| format!("{text:?} lacks a closing bracket"))?,
             None if host.contains(':') => return Err(format!("{text:?}: an IPv6 address stands in brackets")),
             None => host,
         };

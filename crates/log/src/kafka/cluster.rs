@@ -14,9 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{
-    BrokerId, FindCoordinatorRequest, MetadataRequest, MetadataResponse, TopicName,
-};
+use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::{Request, StrBytes};
 
 use super::address::Address;
@@ -168,7 +166,9 @@ impl Cluster {
             .map(|(broker, _)| *broker)
             .collect();
         known.coordinators.retain(|_, broker| !gone.contains(broker));
-        known.leaders.retain(|_, leaders| !leaders.iter().flatten().any(|leader| gone.contains(leader)));
+        known
+            .leaders
+            .retain(|_, leaders| !leaders.iter().flatten().any(|leader| gone.contains(leader)));
         known.controller = known.controller.filter(|broker| !gone.contains(broker));
         known.preferred = known.preferred.take().filter(|preferred| preferred != address);
         drop(known);
@@ -227,7 +227,9 @@ impl Cluster {
             known.leaders.remove(name);
             match ResponseError::try_from_code(topic.error_code) {
                 None => known.leaders.insert(name.to_owned(), leaders_of(topic)),
-                Some(ResponseError::UnknownTopicOrPartition) => return Err(Failure::UnknownTopic { topic: name.into() }),
+                Some(ResponseError::UnknownTopicOrPartition) => {
+                    return Err(Failure::UnknownTopic { topic: name.into() });
+                }
                 Some(code) => {
                     let what = Subject::Topic(name.into());
                     return Err(Failure::Refused { code, what });
@@ -252,10 +254,14 @@ impl Cluster {
             return Ok(address);
         }
         self.metadata(Some(&[]))?;
-        self.known().brokers.get(&broker).cloned().ok_or_else(|| Failure::Refused {
-            code: ResponseError::BrokerNotAvailable,
-            what: Subject::Other(format!("broker {}", broker.0)),
-        })
+        self.known()
+            .brokers
+            .get(&broker)
+            .cloned()
+            .ok_or_else(|| Failure::Refused {
+                code: ResponseError::BrokerNotAvailable,
+                what: Subject::Other(format!("broker {}", broker.0)),
+            })
     }
 
     /// A connection to the broker that answered last, or else to the first that can be reached.
@@ -349,7 +355,10 @@ fn leaders_of(topic: &kafka_protocol::messages::metadata_response::MetadataRespo
 
 fn address(host: &StrBytes, port: i32) -> Result<Address, Failure> {
     let host = host.to_string();
-    let address = |port| Address { host: host.clone(), port };
+    let address = |port| Address {
+        host: host.clone(),
+        port,
+    };
     u16::try_from(port).map(address).map_err(|_| Failure::Protocol {
         address: address(0),
         reason: format!("it says that a broker listens on port {port}"),

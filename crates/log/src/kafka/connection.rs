@@ -5,14 +5,14 @@
 //! # Constraints
 //!
 //! - Answers come in the order of the requests. An answer that nobody waits for any more is passed over.
-//! - An answer larger than [`Connection::answer_bytes_max`] is refused before memory is taken for it, and its number is
-//!   compared before its content is looked at: whatever listens there need not be a broker.
-//! - A receive that runs out of time has lost nothing: the same [`Sent`] can be waited for again by [`Connection::poll`].
+//! - An answer's number is compared before its content is looked at.
+//! - A [`Connection::poll`] that runs out of time has lost nothing: the same [`Sent`] can be waited for again.
+
+mod pieces;
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::marker::PhantomData;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -22,32 +22,22 @@ use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, RequestH
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes, VersionRange};
 
 use super::address::Address;
-use super::failure::Failure;
+use super::failure::{Failure, Subject};
+use super::frames::{Broken, Frames};
+use super::security::Login;
 use super::settings::Settings;
-
-/// How long making a connection may take, name to socket.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How much more than `fetch.max.bytes` an answer may have: one batch more than fits, and the frame around it.
-const ANSWER_BYTES_SPARE: usize = 64 << 20;
+use super::{sasl, tls};
+pub(crate) use pieces::{Breaker, Pieces, invalid};
 
 /// The version in which the first question is asked; every broker since 2.4 knows it, older ones say what they know.
 const FIRST_API_VERSIONS: i16 = 3;
 
-/// A socket that may be encrypted.
-pub(crate) trait Stream: Read + Write + Send {
-    fn socket(&self) -> &TcpStream;
-}
-
-impl Stream for TcpStream {
-    fn socket(&self) -> &TcpStream {
-        self
-    }
-}
+/// How a peer begins that speaks TLS and hears something else.
+const TLS_ALERT: [u8; 2] = [0x15, 0x03];
 
 /// One connection to one broker.
 pub(crate) struct Connection {
-    stream: Box<dyn Stream>,
+    frames: Frames,
     address: Address,
     client_id: StrBytes,
     /// What the broker understands, by the number of the request.
@@ -55,12 +45,10 @@ pub(crate) struct Connection {
     /// The numbers of the requests without an answer, oldest first.
     unanswered: VecDeque<i32>,
     next_number: i32,
-    answer_bytes_max: usize,
     timeout: Duration,
-    /// What has come of the next frame: its length first, then its content.
-    frame: Vec<u8>,
-    /// The length of the content, once it is known.
-    frame_bytes: Option<usize>,
+    /// Who we are here, when to say so again, for brokers that want to hear it from time to time.
+    login: Option<Login>,
+    login_again_at: Option<Instant>,
     /// Why it can no longer be used.
     failed: Option<Failure>,
 }
@@ -76,21 +64,20 @@ pub(crate) struct Sent<R> {
 impl Connection {
     /// Connects, encrypts, logs in as the settings say, and asks what the broker understands.
     pub(crate) fn open(settings: &Settings, address: &Address) -> Result<Connection, Failure> {
-        let socket = dial(address, settings.request_timeout.min(CONNECT_TIMEOUT))?;
         let mut connection = Connection {
-            stream: Box::new(socket),
+            frames: Frames::open(settings, address)?,
             address: address.clone(),
             client_id: StrBytes::from_string(settings.client_id.clone()),
             versions: HashMap::new(),
             unanswered: VecDeque::new(),
             next_number: 0,
-            answer_bytes_max: settings.fetch_bytes_max as usize + ANSWER_BYTES_SPARE,
             timeout: settings.request_timeout,
-            frame: Vec::new(),
-            frame_bytes: None,
+            login: settings.login.clone(),
+            login_again_at: None,
             failed: None,
         };
         connection.negotiate()?;
+        connection.log_in()?;
         Ok(connection)
     }
 
@@ -122,12 +109,20 @@ impl Connection {
 
     /// Sends without waiting; answers come in the order of the requests.
     pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) -> Result<Sent<R>, Failure> {
+        // Between two requests only: with one under way, the broker's answer to the login would come behind its answer.
+        if self.unanswered.is_empty() && self.login_again_at.is_some_and(|at| Instant::now() >= at) {
+            self.log_in()?;
+        }
+        self.send_directly(version, request)
+    }
+
+    fn send_directly<R: Request>(&mut self, version: i16, request: &R) -> Result<Sent<R>, Failure> {
         if let Some(failure) = &self.failed {
             return Err(failure.clone());
         }
         let number = self.next_number;
         let frame = self.encode(number, version, request)?;
-        let written = self.stream.write_all(&frame).and_then(|()| self.stream.flush());
+        let written = self.frames.write(&frame);
         written.map_err(|error| self.lost(&error))?;
         self.next_number = self.next_number.wrapping_add(1);
         self.unanswered.push_back(number);
@@ -174,18 +169,32 @@ impl Connection {
         self.receive(sent)
     }
 
+    /// A call of the login itself, which needs none.
+    pub(super) fn call_directly<R: Request>(
+        &mut self,
+        versions: RangeInclusive<i16>,
+        request: &R,
+    ) -> Result<R::Response, Failure> {
+        let version = self.version::<R>(versions)?;
+        let sent = self.send_directly(version, request)?;
+        self.receive(sent)
+    }
+
     /// Whether it can be used as far as we know: a broker closes connections that were quiet for long.
     pub(crate) fn is_open(&self) -> bool {
-        let socket = self.stream.socket();
-        if self.failed.is_some() || !self.unanswered.is_empty() || socket.set_nonblocking(true).is_err() {
-            return false;
-        }
-        let peeked = socket.peek(&mut [0]);
-        let is_quiet = match peeked {
-            Ok(bytes) => bytes > 0,
-            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        self.failed.is_none() && self.unanswered.is_empty() && self.frames.is_quiet()
+    }
+
+    /// Says who we are, if the settings do, and plans to say it again in good time.
+    fn log_in(&mut self) -> Result<(), Failure> {
+        let Some(login) = self.login.clone() else {
+            return Ok(());
         };
-        is_quiet && socket.set_nonblocking(false).is_ok()
+        self.login_again_at = None;
+        let lifetime = sasl::login(self, &login).inspect_err(|failure| self.failed = Some(failure.clone()))?;
+        // The broker hangs up on whoever is late.
+        self.login_again_at = lifetime.map(|lifetime| Instant::now() + lifetime.mul_f64(0.8));
+        Ok(())
     }
 
     /// Learns what the broker understands. One that does not know the question's version answers in the oldest form, with
@@ -193,11 +202,16 @@ impl Connection {
     fn negotiate(&mut self) -> Result<(), Failure> {
         let mut answer = self.ask_versions(FIRST_API_VERSIONS)?;
         if answer.error_code == ResponseError::UnsupportedVersion.code() {
-            let known = answer.api_keys.iter().find(|known| known.api_key == ApiVersionsRequest::KEY);
+            let known = answer
+                .api_keys
+                .iter()
+                .find(|known| known.api_key == ApiVersionsRequest::KEY);
             let version = known.map_or(0, |known| known.max_version.clamp(0, FIRST_API_VERSIONS - 1));
             answer = self.ask_versions(version)?;
         }
-        Failure::check(answer.error_code, || super::failure::Subject::Other("what the broker understands".into()))?;
+        Failure::check(answer.error_code, || {
+            Subject::Other("what the broker understands".into())
+        })?;
         let ranges = answer.api_keys.iter().map(|known| {
             let range = VersionRange {
                 min: known.min_version,
@@ -213,7 +227,7 @@ impl Connection {
         let request = ApiVersionsRequest::default()
             .with_client_software_name(StrBytes::from_static_str("heartwatch"))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-        let sent = self.send(version, &request)?;
+        let sent = self.send_directly(version, &request)?;
         let deadline = Instant::now() + self.timeout;
         let Some(mut frame) = self.read_frame(deadline)? else {
             return Err(self.unexpected("it says nothing; is this a broker's port?".into()));
@@ -234,8 +248,10 @@ impl Connection {
             .with_correlation_id(number)
             .with_client_id(Some(self.client_id.clone()));
         let cannot = |error| self.unexpected(format!("{} cannot be written: {error}", request_name::<R>()));
-        let size = header.compute_size(header_version).map_err(cannot)? + request.compute_size(version).map_err(cannot)?;
-        let length = i32::try_from(size).map_err(|_| self.unexpected(format!("a request of {size} bytes is too long")))?;
+        let size =
+            header.compute_size(header_version).map_err(cannot)? + request.compute_size(version).map_err(cannot)?;
+        let length =
+            i32::try_from(size).map_err(|_| self.unexpected(format!("a request of {size} bytes is too long")))?;
         let mut frame = BytesMut::with_capacity(4 + size);
         frame.put_i32(length);
         header.encode(&mut frame, header_version).map_err(cannot)?;
@@ -262,51 +278,30 @@ impl Connection {
         })
     }
 
-    /// The next answer without its length; `None` when it is not there by the deadline.
     fn read_frame(&mut self, deadline: Instant) -> Result<Option<Bytes>, Failure> {
         if let Some(failure) = &self.failed {
             return Err(failure.clone());
         }
-        if self.frame_bytes.is_none() {
-            if !self.fill(4, deadline)? {
-                return Ok(None);
-            }
-            let length = self.frame.first_chunk().map_or(-1, |length| i32::from_be_bytes(*length));
-            let length = usize::try_from(length).ok().filter(|&bytes| bytes <= self.answer_bytes_max);
-            let Some(length) = length else {
-                return Err(self.fail(self.unexpected(format!("what came is no answer: {:x?}", self.frame))));
-            };
-            self.frame_bytes = Some(length);
-            self.frame = Vec::with_capacity(length);
-        }
-        if !self.fill(self.frame_bytes.unwrap_or(0), deadline)? {
-            return Ok(None);
-        }
-        self.frame_bytes = None;
-        Ok(Some(std::mem::take(&mut self.frame).into()))
+        self.frames.read(deadline).map_err(|broken| match broken {
+            Broken::Socket(error) => self.lost(&error),
+            Broken::NoLength(bytes, limit) => self.fail(self.no_answer(bytes, limit)),
+        })
     }
 
-    /// Reads until the frame has so many bytes; false when they have not come by the deadline.
-    fn fill(&mut self, bytes: usize, deadline: Instant) -> Result<bool, Failure> {
-        while self.frame.len() < bytes {
-            let left = deadline.saturating_duration_since(Instant::now());
-            // A socket cannot be told to wait for no time at all.
-            let wait = Some(left.max(Duration::from_millis(1)));
-            let wanted = (bytes - self.frame.len()) as u64;
-            let read = (self.stream.socket().set_read_timeout(wait))
-                .and_then(|()| (&mut self.stream).take(wanted).read_to_end(&mut self.frame));
-            match read {
-                Ok(0) => return Err(self.lost(&ErrorKind::UnexpectedEof.into())),
-                Ok(_) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    if left.is_zero() {
-                        return Ok(false);
-                    }
-                }
-                Err(error) => return Err(self.lost(&error)),
-            }
+    /// Something else than an answer came.
+    fn no_answer(&self, bytes: [u8; 4], limit: usize) -> Failure {
+        if bytes.starts_with(&TLS_ALERT) {
+            return self
+                .refused("it encrypts there; set security.protocol to SSL or SASL_SSL, or use its plaintext port");
         }
-        Ok(true)
+        self.unexpected(format!("what came is no answer of at most {limit} bytes: {bytes:x?}"))
+    }
+
+    fn refused(&self, reason: &str) -> Failure {
+        Failure::Auth {
+            address: self.address.clone(),
+            reason: reason.to_owned(),
+        }
     }
 
     fn unexpected(&self, reason: String) -> Failure {
@@ -317,10 +312,19 @@ impl Connection {
     }
 
     fn lost(&mut self, error: &std::io::Error) -> Failure {
-        let reason = match error.kind() {
-            ErrorKind::UnexpectedEof => "the broker closed it".into(),
-            _ => error.to_string(),
+        if let Some(reason) = tls::explain(error) {
+            return self.fail(self.refused(&reason));
+        }
+        let is_hung_up = matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
+        let reason = match is_hung_up {
+            true if self.next_number <= 2 => {
+                "the broker closed it at the first request, as one does that wants encryption or a login; check \
+                 security.protocol"
+            }
+            true => "the broker closed it",
+            false => &error.to_string(),
         };
+        let reason = reason.to_owned();
         self.fail(Failure::Io {
             address: self.address.clone(),
             reason,
@@ -331,35 +335,6 @@ impl Connection {
         self.failed = Some(failure.clone());
         failure
     }
-}
-
-/// A socket to the first address of the host that takes one.
-fn dial(address: &Address, timeout: Duration) -> Result<TcpStream, Failure> {
-    let unreachable = |reason: String| Failure::Unreachable {
-        address: address.clone(),
-        reason,
-    };
-    let resolved = (address.host.as_str(), address.port)
-        .to_socket_addrs()
-        .map_err(|error| unreachable(format!("{error}; is the host's name right?")))?;
-    let mut reason = "the host has no address".to_owned();
-    for socket_address in resolved {
-        match TcpStream::connect_timeout(&socket_address, timeout).and_then(prepare) {
-            Ok(socket) => return Ok(socket),
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                reason = "nothing listens there; start the broker or correct bootstrap.servers".into();
-            }
-            Err(error) => reason = error.to_string(),
-        }
-    }
-    Err(unreachable(reason))
-}
-
-/// Requests are small and waited for: they are sent at once. A broker that takes nothing is given up on.
-fn prepare(socket: TcpStream) -> std::io::Result<TcpStream> {
-    socket.set_nodelay(true)?;
-    socket.set_write_timeout(Some(CONNECT_TIMEOUT))?;
-    Ok(socket)
 }
 
 /// `Metadata` of `kafka_protocol::…::MetadataRequest`.

@@ -24,7 +24,11 @@ pub(crate) enum Failure {
     UnknownTopic { topic: String },
     /// The topic has fewer partitions, as the cluster's metadata say.
     #[error("topic {topic} has {partitions} partitions, no partition {partition}")]
-    UnknownPartition { topic: String, partition: u32, partitions: u32 },
+    UnknownPartition {
+        topic: String,
+        partition: u32,
+        partitions: u32,
+    },
     /// The broker does not believe that we are who we say, or we not that it is.
     #[error("{address}: {reason}")]
     Auth { address: Address, reason: String },
@@ -61,6 +65,11 @@ impl Failure {
         }
     }
 
+    /// Whether it is a topic that the cluster does not have, or not yet.
+    pub(crate) fn says_topic_is_missing(&self) -> bool {
+        matches!(self, Failure::UnknownTopic { .. }) || self.code() == Some(ResponseError::UnknownTopicOrPartition)
+    }
+
     /// Whether the same request may succeed a little later, provided that doing it twice does no harm.
     pub(crate) fn is_retriable(&self) -> bool {
         match self {
@@ -73,7 +82,10 @@ impl Failure {
     /// Whether it is not known if the request was done.
     pub(crate) fn leaves_open(&self) -> bool {
         matches!(self, Failure::Io { .. })
-            || matches!(self.code(), Some(ResponseError::RequestTimedOut | ResponseError::NetworkException))
+            || matches!(
+                self.code(),
+                Some(ResponseError::RequestTimedOut | ResponseError::NetworkException)
+            )
     }
 
     /// For whoever uses the log: with names as he gave them, without `namespace`, and with what to do.

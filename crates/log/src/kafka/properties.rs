@@ -12,6 +12,7 @@ use crate::LogError;
 pub(crate) struct Properties<'a> {
     values: &'a BTreeMap<String, String>,
     known: Vec<&'static str>,
+    known_prefixes: Vec<&'static str>,
 }
 
 impl<'a> Properties<'a> {
@@ -19,6 +20,7 @@ impl<'a> Properties<'a> {
         Properties {
             values,
             known: Vec::new(),
+            known_prefixes: Vec::new(),
         }
     }
 
@@ -34,6 +36,14 @@ impl<'a> Properties<'a> {
     pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
         self.values.get(name).map(|value| value.trim().to_owned())
+    }
+
+    /// All names with a prefix, without it.
+    pub(crate) fn with_prefix(&mut self, prefix: &'static str) -> BTreeMap<String, String> {
+        self.known_prefixes.push(prefix);
+        let entries = self.values.iter();
+        let entries = entries.filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())));
+        entries.collect()
     }
 
     /// One of several words, whatever their case.
@@ -96,7 +106,10 @@ impl<'a> Properties<'a> {
 
     /// Refuses what nobody asked for.
     pub(crate) fn finish(self) -> Result<(), LogError> {
-        let Some(unknown) = self.values.keys().find(|name| !self.known.contains(&name.as_str())) else {
+        let is_known = |name: &str| {
+            self.known.contains(&name) || self.known_prefixes.iter().any(|prefix| name.starts_with(prefix))
+        };
+        let Some(unknown) = self.values.keys().find(|name| !is_known(name)) else {
             return Ok(());
         };
         let nearest = self.known.iter().min_by_key(|known| distance(known, unknown));
@@ -129,7 +142,8 @@ pub(crate) fn jaas(text: &str) -> Result<(Option<String>, Option<String>), Strin
     let mut rest = text.trim().trim_end_matches(';');
     while let Some((before, after)) = rest.split_once('=') {
         let name = before.split_whitespace().next_back().unwrap_or_default();
-        let (value, remaining) = quoted(after.trim_start()).ok_or_else(|| format!("the value of {name} is not quoted"))?;
+        let (value, remaining) =
+            quoted(after.trim_start()).ok_or_else(|| format!("the value of {name} is not quoted"))?;
         match name {
             "username" => username = Some(value),
             "password" => password = Some(value),
@@ -170,7 +184,14 @@ mod tests {
     fn java_logins() {
         let login = jaas("x.PlainLoginModule required username=\"a b\"\n password='c;=\\'d' ;").unwrap();
         assert_eq!(login, (Some("a b".into()), Some("c;='d".into())));
-        assert_eq!(jaas("x required username=anna;").unwrap_err(), "the value of username is not quoted");
-        assert!(jaas("x required tokenauth=\"true\";").unwrap_err().contains("tokenauth"));
+        assert_eq!(
+            jaas("x required username=anna;").unwrap_err(),
+            "the value of username is not quoted"
+        );
+        assert!(
+            jaas("x required tokenauth=\"true\";")
+                .unwrap_err()
+                .contains("tokenauth")
+        );
     }
 }

@@ -79,7 +79,10 @@ impl Cluster {
 
 /// Whether an answer says that another broker is the coordinator now. One that still loads stays the right one.
 fn is_coordinators(code: ResponseError) -> bool {
-    matches!(code, ResponseError::NotCoordinator | ResponseError::CoordinatorNotAvailable)
+    matches!(
+        code,
+        ResponseError::NotCoordinator | ResponseError::CoordinatorNotAvailable
+    )
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@
 //! - Secrets do not show in `Debug`, nor in any error.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use super::address::Address;
 use super::properties::Properties;
+use super::security::{self, Encryption, Login};
 use crate::LogError;
 
 /// What is known about a cluster before it is reached.
@@ -28,6 +28,8 @@ pub struct Settings {
     pub(crate) client_id: String,
     /// `request.timeout.ms`: how long a broker may take to answer.
     pub(crate) request_timeout: Duration,
+    /// `default.api.timeout.ms`: how long a call is tried again before it fails.
+    pub(crate) call_timeout: Duration,
     /// `group.protocol`.
     pub(crate) group_protocol: GroupProtocol,
     /// `session.timeout.ms`: a worker not heard of for so long loses its partitions.
@@ -50,79 +52,12 @@ pub struct Settings {
     pub(crate) fetch_wait_max: Duration,
     /// `fetch.min.bytes`.
     pub(crate) fetch_bytes_min: u32,
+    /// `replication.factor` of topics that are made; -1: as the brokers' default says.
+    pub(crate) replication_factor: i16,
+    /// `topic.*`: further settings of topics that are made, by their names without the prefix.
+    pub(crate) topic_configs: BTreeMap<String, String>,
     /// `heartwatch.namespace`: stands as it is before the name of every topic, group and transactional id.
     pub(crate) namespace: String,
-}
-
-/// TLS.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Encryption {
-    /// Whose certificates are trusted; `None`: the system's.
-    pub(crate) trusted: Option<Pem>,
-    /// What we show when the broker asks who we are.
-    pub(crate) identity: Option<Identity>,
-    /// Whether the certificate has to be for the name we connect to (`ssl.endpoint.identification.algorithm`).
-    pub(crate) names: NameCheck,
-}
-
-/// Certificates or keys in PEM form.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Pem {
-    /// In a file.
-    File(std::path::PathBuf),
-    /// As text.
-    Text(String),
-}
-
-/// A certificate with its key.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// The certificate, then those that vouch for it.
-    pub(crate) chain: Pem,
-    /// The private key, not encrypted.
-    pub(crate) key: Pem,
-}
-
-/// Whether a certificate's names count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NameCheck {
-    /// It must be for the host we connect to.
-    Host,
-    /// Any certificate of a trusted issuer will do.
-    Off,
-}
-
-/// A user and how he proves who he is.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Login {
-    /// `sasl.mechanism`.
-    pub(crate) mechanism: Mechanism,
-    /// The name.
-    pub(crate) username: String,
-    /// The secret.
-    pub(crate) password: String,
-}
-
-/// How a user proves who he is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mechanism {
-    /// He says the password.
-    Plain,
-    /// He proves that he knows it.
-    ScramSha256,
-    /// As before, with a longer hash.
-    ScramSha512,
-}
-
-impl Mechanism {
-    /// As brokers call it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Mechanism::Plain => "PLAIN",
-            Mechanism::ScramSha256 => "SCRAM-SHA-256",
-            Mechanism::ScramSha512 => "SCRAM-SHA-512",
-        }
-    }
 }
 
 /// Who shares the partitions of a group out.
@@ -141,17 +76,21 @@ impl Settings {
     /// [`LogError::Invalid`] names the setting, what is wrong with it, and for an unknown name the nearest known one.
     pub fn from_properties(properties: &BTreeMap<String, String>) -> Result<Settings, LogError> {
         let mut properties = Properties::new(properties);
-        let (encryption, login) = security(&mut properties)?;
+        let (encryption, login) = security::read(&mut properties)?;
         let settings = Settings {
             bootstrap: properties.addresses("bootstrap.servers")?,
             encryption,
             login,
             client_id: properties.text("client.id").unwrap_or_else(|| "heartwatch".into()),
             request_timeout: properties.millis("request.timeout.ms", 30_000)?,
+            call_timeout: properties.millis("default.api.timeout.ms", 60_000)?,
             group_protocol: properties.choice(
                 "group.protocol",
                 GroupProtocol::Classic,
-                &[("classic", GroupProtocol::Classic), ("consumer", GroupProtocol::Consumer)],
+                &[
+                    ("classic", GroupProtocol::Classic),
+                    ("consumer", GroupProtocol::Consumer),
+                ],
             )?,
             session_timeout: properties.millis("session.timeout.ms", 45_000)?,
             heartbeat_interval: properties.millis("heartbeat.interval.ms", 3_000)?,
@@ -163,6 +102,8 @@ impl Settings {
             partition_fetch_bytes_max: properties.bytes("max.partition.fetch.bytes", 1 << 20)?,
             fetch_wait_max: properties.millis("fetch.max.wait.ms", 500)?,
             fetch_bytes_min: properties.bytes("fetch.min.bytes", 1)?,
+            replication_factor: replication_factor(&mut properties)?,
+            topic_configs: topic_configs(&mut properties)?,
             namespace: properties.text("heartwatch.namespace").unwrap_or_default(),
         };
         properties.finish()?;
@@ -176,115 +117,37 @@ impl Settings {
     }
 }
 
-fn security(properties: &mut Properties<'_>) -> Result<(Option<Encryption>, Option<Login>), LogError> {
-    let (is_encrypted, has_login) = properties.choice(
-        "security.protocol",
-        (false, false),
-        &[
-            ("PLAINTEXT", (false, false)),
-            ("SSL", (true, false)),
-            ("SASL_PLAINTEXT", (false, true)),
-            ("SASL_SSL", (true, true)),
-        ],
-    )?;
-    let encryption = encryption(properties)?;
-    let login = login(properties, has_login)?;
-    Ok((is_encrypted.then_some(encryption), login))
-}
-
-fn encryption(properties: &mut Properties<'_>) -> Result<Encryption, LogError> {
-    let file = |text: String| Pem::File(text.into());
-    let keystore = properties.text("ssl.keystore.location").map(file);
-    let chain = properties.text("ssl.keystore.certificate.chain").map(Pem::Text);
-    let key = properties.text("ssl.keystore.key").map(Pem::Text);
-    let identity = match (keystore, chain, key) {
-        (Some(both), None, None) => Some(Identity {
-            chain: both.clone(),
-            key: both,
-        }),
-        (None, Some(chain), Some(key)) => Some(Identity { chain, key }),
-        (None, None, None) => None,
-        _ => {
-            return Err(properties.invalid(
-                "ssl.keystore.location",
-                "give either a PEM file with the key and its certificates, or both ssl.keystore.key and \
-                 ssl.keystore.certificate.chain",
-            ));
-        }
-    };
-    properties.only("ssl.truststore.type", "PEM")?;
-    properties.only("ssl.keystore.type", "PEM")?;
-    Ok(Encryption {
-        trusted: properties
-            .text("ssl.truststore.certificates")
-            .map(Pem::Text)
-            .or(properties.text("ssl.truststore.location").map(file)),
-        identity,
-        names: properties.choice(
-            "ssl.endpoint.identification.algorithm",
-            NameCheck::Host,
-            &[("https", NameCheck::Host), ("", NameCheck::Off)],
-        )?,
-    })
-}
-
-fn login(properties: &mut Properties<'_>, has_login: bool) -> Result<Option<Login>, LogError> {
-    let mechanism = properties.choice(
-        "sasl.mechanism",
-        Mechanism::Plain,
-        &[Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512].map(|each| (each.name(), each)),
-    )?;
-    let (jaas_username, jaas_password) = match properties.text("sasl.jaas.config") {
-        Some(jaas) => super::properties::jaas(&jaas).map_err(|reason| properties.invalid("sasl.jaas.config", &reason))?,
-        None => (None, None),
-    };
-    let username = properties.text("sasl.username").or(jaas_username);
-    let password = properties.text("sasl.password").or(jaas_password);
-    match (has_login, username, password) {
-        (false, ..) => Ok(None),
-        (true, Some(username), Some(password)) => Ok(Some(Login {
-            mechanism,
-            username,
-            password,
-        })),
-        (true, ..) => Err(properties.invalid(
-            "sasl.username",
-            "security.protocol asks for a login: set sasl.username and sasl.password (or sasl.jaas.config)",
+/// `-1` or a number of copies.
+fn replication_factor(properties: &mut Properties<'_>) -> Result<i16, LogError> {
+    let name = "replication.factor";
+    let factor = properties.text(name).map_or(Ok(-1), |text| text.parse::<i16>());
+    match factor {
+        Ok(factor) if factor == -1 || factor > 0 => Ok(factor),
+        _ => Err(properties.invalid(
+            name,
+            "it is the number of copies of each partition, or -1 for the brokers' default",
         )),
     }
 }
 
-impl fmt::Debug for Encryption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encryption")
-            .field("trusted", &self.trusted)
-            .field("has_identity", &self.identity.is_some())
-            .field("names", &self.names)
-            .finish()
-    }
-}
+/// Names under which a topic's own options are kept: they come from the pipeline and from nowhere else.
+const TOPIC_OPTIONS: [&str; 3] = ["cleanup.policy", "message.timestamp.type", "retention.ms"];
 
-impl fmt::Debug for Pem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Pem::File(path) => write!(f, "File({})", path.display()),
-            Pem::Text(_) => f.write_str("Text(…)"),
-        }
-    }
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login")
-            .field("mechanism", &self.mechanism)
-            .field("username", &self.username)
-            .finish_non_exhaustive()
+fn topic_configs(properties: &mut Properties<'_>) -> Result<BTreeMap<String, String>, LogError> {
+    let configs = properties.with_prefix("topic.");
+    match configs.keys().find(|name| TOPIC_OPTIONS.contains(&name.as_str())) {
+        None => Ok(configs),
+        Some(name) => Err(properties.invalid(
+            &format!("topic.{name}"),
+            "each topic has its own, set where it is declared",
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::security::Mechanism;
 
     fn parse(text: &str) -> Result<Settings, String> {
         let properties = text
@@ -331,11 +194,17 @@ mod tests {
         assert!(parse(text).unwrap_err().contains("asks for a login"));
         let jaas = "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
                     username=\"anna\" password=\"se\\\"cret\";\n";
-        let settings = parse(&format!("{text}{jaas}ssl.keystore.key=hidden\nssl.keystore.certificate.chain=c\n")).unwrap();
+        let settings = parse(&format!(
+            "{text}{jaas}ssl.keystore.key=hidden\nssl.keystore.certificate.chain=c\n"
+        ))
+        .unwrap();
         let login = settings.login.clone().unwrap();
         assert_eq!((&*login.username, &*login.password), ("anna", "se\"cret"));
         assert_eq!(login.mechanism, Mechanism::ScramSha512);
         let shown = format!("{settings:?}");
-        assert!(shown.contains("anna") && !shown.contains("cret") && !shown.contains("hidden"), "{shown}");
+        assert!(
+            shown.contains("anna") && !shown.contains("cret") && !shown.contains("hidden"),
+            "{shown}"
+        );
     }
 }

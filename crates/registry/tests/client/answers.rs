@@ -1,6 +1,7 @@
 //! What is asked, how often, and what an answer means.
 
 use hw_log::LogError;
+use hw_log::kafka::SchemaIds;
 use hw_registry::{Registered, value_subject};
 
 use crate::at;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hw_log::LogError;
+use hw_log::kafka::SchemaIds;
 use hw_registry::Registry;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::server::WebPkiClientVerifier;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hw_log::LogError;
+use hw_log::kafka::SchemaIds;
 
 use crate::server::{Reply, Server, missing, nobody, say};
 use crate::{at, impatient};

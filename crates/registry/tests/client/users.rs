@@ -1,5 +1,7 @@
 //! Who asks, and that nobody else learns his password.
 
+use hw_log::kafka::SchemaIds;
+
 use crate::server::{Reply, Server, say};
 use crate::{at, impatient, registry};
 
