@@ -91,8 +91,9 @@ impl Settings {
             identity: identity(&mut values)?,
             trusted: trusted(&mut values)?,
             connect_timeout: values.millis("http.connect.timeout.ms", 5_000)?,
-            read_timeout: values.millis("http.read.timeout.ms", 10_000)?,
-            call_timeout: values.millis("default.api.timeout.ms", 30_000)?,
+            read_timeout: values.millis("http.read.timeout.ms", 5_000)?,
+            // A worker that waits keeps no promise to its group meanwhile; it asks again by itself.
+            call_timeout: values.millis("default.api.timeout.ms", 10_000)?,
         };
         // Several hosts of one registry are told apart by their certificates' names: there is no switching that off.
         values.only("ssl.endpoint.identification.algorithm", "https")?;
@@ -281,7 +282,7 @@ mod tests {
         let settings = parse("bootstrap.servers=a:1\nschema.registry.url=http://a:1/, https://b:2/x").expect("valid");
         let settings = settings.expect("a registry");
         assert_eq!(settings.addresses(), "http://a:1,https://b:2/x");
-        assert_eq!(settings.call_timeout, Duration::from_secs(30));
+        assert_eq!(settings.call_timeout, Duration::from_secs(10));
         assert!(settings.user_info.is_none() && settings.trusted.is_none() && settings.identity.is_none());
     }
 
