@@ -24,6 +24,8 @@ pub struct Registry {
     client: Client,
     /// Locked for a look or an entry, never while the registry is asked.
     cache: Mutex<Cache>,
+    /// Before every subject, as it is before the topic that the subject is named after.
+    namespace: String,
     addresses: String,
 }
 
@@ -52,6 +54,7 @@ impl Registry {
         Ok(Registry {
             client: Client::new(settings)?,
             cache: Mutex::new(Cache::new(ABSENCE)),
+            namespace: settings.namespace.clone(),
             addresses: settings.addresses(),
         })
     }
@@ -76,7 +79,7 @@ impl Registry {
     /// # Errors
     /// As for schemas by id.
     pub fn latest(&self, subject: &str) -> Result<Option<Registered>, LogError> {
-        let path = format!("/subjects/{}/versions/latest", encoded(subject));
+        let path = self.versions(subject) + "/latest";
         match self.client.call(&path, None)? {
             Answer::Good { url, body } => {
                 let id = number(&body, "id", &url)?;
@@ -91,6 +94,10 @@ impl Registry {
                 reason,
             }),
         }
+    }
+
+    fn versions(&self, subject: &str) -> String {
+        format!("/subjects/{}{}/versions", encoded(&self.namespace), encoded(subject))
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -111,8 +118,10 @@ impl SchemaIds for Registry {
             name: subject.into(),
             reason,
         };
-        let path = format!("/subjects/{}/versions", encoded(subject));
-        let id = match self.client.call(&path, Some(&json!({"schema": json}).to_string()))? {
+        let id = match self
+            .client
+            .call(&self.versions(subject), Some(&json!({"schema": json}).to_string()))?
+        {
             Answer::Good { url, body } => number(&body, "id", &url)?,
             Answer::Unfit(words) => return Err(refused(format!("the schema registry does not take it: {words}"))),
             Answer::Missing => return Err(refused("the schema registry says that there is no such subject".into())),

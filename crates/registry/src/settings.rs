@@ -18,6 +18,8 @@ use crate::url::Url;
 
 /// Before every name.
 const PREFIX: &str = "schema.registry.";
+/// Ours, and not a registry's: it stands before the names of topics, and so before subjects. It is left where it is.
+const NAMESPACE: &str = "heartwatch.namespace";
 /// Names that Confluent's clients also take without the prefix.
 const BARE: [&str; 2] = ["basic.auth.credentials.source", "basic.auth.user.info"];
 const NAMES: [&str; 14] = [
@@ -42,7 +44,9 @@ const NAMES: [&str; 14] = [
 pub struct Settings {
     /// `schema.registry.url`: tried one after the other.
     pub(crate) urls: Vec<Url>,
-    /// `schema.registry.basic.auth.user.info`, for every address that has no user of its own.
+    /// `heartwatch.namespace`: stands before every subject.
+    pub(crate) namespace: String,
+    /// `schema.registry.basic.auth.user.info`, for every address.
     pub(crate) user_info: Option<String>,
     /// `schema.registry.ssl.truststore.*`: whose certificates are trusted; `None`: the system's.
     pub(crate) trusted: Option<Pem>,
@@ -86,6 +90,10 @@ impl Settings {
         }
         let urls = urls(&mut values)?;
         let settings = Settings {
+            namespace: properties
+                .get(NAMESPACE)
+                .map(|text| text.trim().to_owned())
+                .unwrap_or_default(),
             user_info: user_info(&mut values, &urls)?,
             urls,
             identity: identity(&mut values)?,
@@ -95,7 +103,7 @@ impl Settings {
             // A worker that waits keeps no promise to its group meanwhile; it asks again by itself.
             call_timeout: values.millis("default.api.timeout.ms", 10_000)?,
         };
-        // Several hosts of one registry are told apart by their certificates' names: there is no switching that off.
+        // There is no switching it off: the password is for the registry, whoever else has a certificate of its issuer.
         values.only("ssl.endpoint.identification.algorithm", "https")?;
         Ok(Some(settings))
     }

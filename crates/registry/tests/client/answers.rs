@@ -4,8 +4,8 @@ use hw_log::LogError;
 use hw_log::kafka::SchemaIds;
 use hw_registry::{Registered, value_subject};
 
-use crate::at;
 use crate::server::{Server, missing, say};
+use crate::{at, registry};
 
 const SCHEMA: &str = r#"{"schema":"\"string\""}"#;
 
@@ -31,6 +31,17 @@ fn a_schema_is_registered_once_a_subject() {
     assert_eq!(asked.len(), 2);
     assert_eq!(asked[0].line, "POST /apis/ccompat/v7/subjects/a%2Fb-value/versions");
     assert_eq!(asked[0].body, r#"{"schema":"\"int\""}"#);
+}
+
+#[test]
+fn the_namespace_of_the_topics_stands_before_the_subjects() {
+    let server = Server::start(&[say(200, r#"{"id":1}"#)]);
+    let registry = registry(&format!(
+        "schema.registry.url={}\nheartwatch.namespace=try-2.",
+        server.url()
+    ));
+    registry.register(&value_subject("readings"), "\"int\"").expect("taken");
+    assert_eq!(server.lines(), ["POST /subjects/try-2.readings-value/versions"]);
 }
 
 #[test]
