@@ -13,7 +13,15 @@ import time
 from datetime import datetime, timedelta
 from typing import Any, Callable
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 import client
@@ -33,19 +41,30 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def ends(admin: AdminClient, partitions: list[TopicPartition], isolation: IsolationLevel) -> dict[int, int]:
+def ends(options: argparse.Namespace, partitions: list[TopicPartition], isolation: IsolationLevel) -> dict[int, int]:
     """The offset after the last record of each partition."""
-    asked = admin.list_offsets({part: OffsetSpec.latest() for part in partitions}, isolation_level=isolation)
+    # A client of its own for each question: one that waits for a dead broker tries to connect without a pause.
+    admin = AdminClient(client.properties(options))
+    asked = admin.list_offsets(
+        {part: OffsetSpec.latest() for part in partitions}, isolation_level=isolation, request_timeout=10
+    )
     return {part.partition: answer.result().offset for part, answer in asked.items()}
 
 
-def stable_ends(options: argparse.Namespace, admin: AdminClient, partitions: list[TopicPartition]) -> dict[int, int]:
+def stable_ends(options: argparse.Namespace, partitions: list[TopicPartition]) -> dict[int, int]:
     """The ends, once no open transaction hides records before them."""
     deadline = time.monotonic() + options.patience
     while True:
-        # What is visible is asked for second: it cannot have been behind an end that was asked for before.
-        every = ends(admin, partitions, IsolationLevel.READ_UNCOMMITTED)
-        visible = ends(admin, partitions, IsolationLevel.READ_COMMITTED)
+        try:
+            # What is visible is asked for second: it cannot have been behind an end that was asked for before.
+            every = ends(options, partitions, IsolationLevel.READ_UNCOMMITTED)
+            visible = ends(options, partitions, IsolationLevel.READ_COMMITTED)
+        except KafkaException as error:
+            # A partition's leader may be dead, and the next one not yet chosen.
+            if time.monotonic() > deadline:
+                raise
+            print(f"asks again after: {error}", file=sys.stderr)
+            continue
         hidden = {part: end for part, end in every.items() if visible[part] < end}
         if options.uncommitted or not hidden:
             return every
@@ -77,7 +96,6 @@ def main() -> int:
         decode: Callable[[bytes], Any] = lambda value: base64.b64encode(value).decode()
     else:
         decode = client.decoder(options.topic, options.registry, options.schema)
-    admin = AdminClient(client.properties(options))
     consumer = Consumer(
         client.properties(
             options,
@@ -94,9 +112,9 @@ def main() -> int:
     if found.error is not None:
         raise SystemExit(f"{options.topic}: {found.error}")
     partitions = [TopicPartition(options.topic, number) for number in sorted(found.partitions)]
-    left = stable_ends(options, admin, partitions)
+    left = stable_ends(options, partitions)
     for part in partitions:
-        part.offset = consumer.get_watermark_offsets(part, timeout=options.patience)[0]
+        part.offset = OFFSET_BEGINNING
     consumer.assign(partitions)
     heard = time.monotonic()
     while left:

@@ -77,6 +77,8 @@ def main() -> int:
     def answered(error: Any, _: Any) -> None:
         if error is None:
             counts["acknowledged"] += 1
+            if counts["acknowledged"] == 1:
+                print("started", file=sys.stderr, flush=True)
             return
         counts["failed"] += 1
         print(f"failed: {error}", file=sys.stderr)
@@ -99,8 +101,6 @@ def main() -> int:
                     producer.poll(0.1)
             counts["sent"] += 1
             producer.poll(0)
-            if counts["sent"] == 1:
-                print("started", file=sys.stderr, flush=True)
     producer.flush()
     if options.transaction == "commit":
         producer.commit_transaction()

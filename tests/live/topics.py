@@ -22,6 +22,7 @@ def arguments() -> argparse.Namespace:
     create.add_argument("--partitions", type=int, default=1)
     create.add_argument("--replication", type=int, default=-1, help="the cluster's default without")
     create.add_argument("--config", action="append", default=[], metavar="NAME=VALUE")
+    chores.add_parser("reach", help="say whether the cluster lets this client in, within a few seconds")
     in_sync = chores.add_parser("in-sync", help="wait until every partition has a leader and all replicas in sync")
     in_sync.add_argument("--brokers", type=int, required=True, help="how many have to be there")
     in_sync.add_argument("--patience", type=float, default=90, help="seconds")
@@ -69,10 +70,14 @@ def in_sync(admin: AdminClient, options: argparse.Namespace) -> None:
         time.sleep(0.2)
 
 
+def reach(admin: AdminClient, _: argparse.Namespace) -> None:
+    admin.list_topics(timeout=5)
+
+
 def main() -> int:
     options = arguments()
     admin = AdminClient(client.properties(options))
-    {"create": create, "in-sync": in_sync}[options.chore](admin, options)
+    {"create": create, "reach": reach, "in-sync": in_sync}[options.chore](admin, options)
     return 0
 
 

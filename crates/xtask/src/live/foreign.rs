@@ -120,6 +120,12 @@ impl Foreign {
         Ok(())
     }
 
+    /// Fails when the cluster does not let these clients in.
+    pub(crate) fn reach(&self) -> Result<()> {
+        Process::run("reach", &self.logs, self.python("topics.py").arg("reach"), PATIENCE)?;
+        Ok(())
+    }
+
     /// Waits until so many brokers are there and every replica is in sync.
     pub(crate) fn wait_until_in_sync(&self, brokers: usize) -> Result<()> {
         let mut command = self.python("topics.py");
@@ -128,7 +134,7 @@ impl Foreign {
         Ok(())
     }
 
-    /// Starts to produce, and has begun when this returns.
+    /// Starts to produce; the first record is acknowledged when this returns.
     pub(crate) fn produce(&self, load: &Load<'_>, schemas: &Schemas) -> Result<Producing> {
         let mut command = self.python("produce_avro.py");
         command.args(["--topic", load.topic, "--file"]).arg(load.file);

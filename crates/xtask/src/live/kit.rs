@@ -115,7 +115,7 @@ impl Kit {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PYTHONUNBUFFERED", "1")
             // Libraries that warn of each other's future.
-            .env("PYTHONWARNINGS", "ignore::DeprecationWarning");
+            .env("PYTHONWARNINGS", "ignore");
         command
     }
 

@@ -33,10 +33,13 @@ impl Registry {
     /// [`Skipped`] where it cannot run.
     pub(crate) fn start(kit: &Kit, logs: &Path) -> Result<Registry> {
         let mut command = kit.registry("256m").map_err(Skipped)?;
-        let [port] = ports::free()?;
+        let [port, management_port] = ports::free()?;
         command
             .env("QUARKUS_HTTP_HOST", "127.0.0.1")
-            .env("QUARKUS_HTTP_PORT", port.to_string());
+            .env("QUARKUS_HTTP_PORT", port.to_string())
+            // Nobody asks there, and by default it is one port for all, open to the network.
+            .env("QUARKUS_MANAGEMENT_HOST", "127.0.0.1")
+            .env("QUARKUS_MANAGEMENT_PORT", management_port.to_string());
         let mut registry = Registry {
             process: Process::start("registry", logs, &mut command)?,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
