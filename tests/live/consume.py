@@ -2,7 +2,7 @@
 
 By default it is read_committed, and an open transaction at the end is waited for: what it hides might still be
 committed. It is a member of no group and commits nothing. Lines come partition by partition, in offset order:
-{"partition": 0, "offset": 7, "timestamp": 1767225600000, "time": "2026-01-01T00:00:00.000", "key": "17", "value": {…}}
+{"partition": 0, "offset": 7, "timestamp": 1767225600000, "time": "2026-01-01T00:00:00.000Z", "key": "17", "value": {…}}
 """
 
 import argparse
@@ -81,7 +81,7 @@ def line(message: Message, decode: Callable[[bytes], Any]) -> str:
         "partition": message.partition(),
         "offset": message.offset(),
         "timestamp": timestamp,
-        "time": moment.isoformat(timespec="milliseconds"),
+        "time": moment.isoformat(timespec="milliseconds") + "Z",
         "key": None if key is None else key.decode("utf-8", "replace"),
         "value": None if value is None else decode(value),
     }

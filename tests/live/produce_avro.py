@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -31,12 +32,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--registry", help="URL of a schema registry")
     parser.add_argument("--id", type=int, help="the schema's id, without a registry")
     parser.add_argument("--key", default="user_id", help="the field that is the record's key")
-    parser.add_argument("--time", help="the field that is the record's timestamp, in ms")
+    parser.add_argument("--time", help="the field that is the record's timestamp, in ms or as text; now without")
     parser.add_argument("--rate", type=float, help="records a second; as fast as it goes without")
     parser.add_argument("--transaction", choices=["commit", "abort"], help="all in one transaction, and how it ends")
     # Java's own way, by which everybody else's partitions are found; librdkafka's default is another one.
     parser.add_argument("--partitioner", default="murmur2_random")
     return parser.parse_args()
+
+
+def milliseconds(time_of_row: int | str) -> int:
+    """A number as it is, a text such as 2026-01-01T00:00:00.000Z since the epoch."""
+    if isinstance(time_of_row, int):
+        return time_of_row
+    return round(datetime.fromisoformat(time_of_row.replace("Z", "+00:00")).timestamp() * 1000)
 
 
 def paced(lines: Iterator[str], rate: float | None) -> Iterator[str]:
@@ -90,7 +98,7 @@ def main() -> int:
             if stopped:
                 break
             row = json.loads(line)
-            timestamp = int(row[options.time]) if options.time else int(time.time() * 1000)
+            timestamp = milliseconds(row[options.time]) if options.time else int(time.time() * 1000)
             value = encode({name: row.get(name) for name in fields})
             key = str(row[options.key]).encode()
             while True:

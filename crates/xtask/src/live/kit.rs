@@ -102,11 +102,6 @@ impl Kit {
         Ok(command)
     }
 
-    /// Java's tool for keys and certificates.
-    pub(crate) fn keytool(&self) -> Command {
-        Command::new(self.machine.java.with_file_name("keytool"))
-    }
-
     /// One of the foreign programs in Python.
     pub(crate) fn python(&self, script: &str) -> Command {
         let mut command = Command::new(self.folder.join("venv/bin/python"));

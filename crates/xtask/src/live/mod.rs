@@ -11,6 +11,7 @@ mod interrupt;
 mod kit;
 mod machine;
 mod options;
+mod oracle;
 mod ports;
 mod process;
 mod program;

@@ -18,23 +18,31 @@ static GIVEN: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::new(Mutex::default);
 pub(crate) fn free<const COUNT: usize>() -> Result<[u16; COUNT]> {
     let mut ports = [0; COUNT];
     for port in &mut ports {
-        *port = one()?;
+        *port = in_a_row(1)?;
     }
     Ok(ports)
 }
 
-fn one() -> Result<u16> {
+/// The first of so many ports in a row that nobody listens on, each given once.
+pub(crate) fn in_a_row(count: u16) -> Result<u16> {
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     // Somewhere else each time, so that two runs beside each other do not try the same ports.
-    let width = RANGE.end - RANGE.start;
+    let width = RANGE.end - RANGE.start - count;
     let offset = (RandomState::new().hash_one(0) % u64::from(width)) as u16;
     for step in 0..width {
-        let port = RANGE.start + (offset + step) % width;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && given.insert(port) {
-            return Ok(port);
+        let first = RANGE.start + (offset + step) % width;
+        let mut row = first..first + count;
+        if row.all(|port| !given.contains(&port) && is_free(port)) {
+            given.extend(first..first + count);
+            return Ok(first);
         }
     }
-    bail!("no port from {} to {} is free", RANGE.start, RANGE.end)
+    bail!(
+        "no {count} ports in a row from {} to {} are free",
+        RANGE.start,
+        RANGE.end
+    )
 }
 
 #[cfg(test)]
@@ -44,8 +52,9 @@ mod tests {
     #[test]
     fn ports_are_free_and_given_once() {
         let ports = free::<50>().unwrap();
-        let different: BTreeSet<u16> = ports.into_iter().collect();
-        assert_eq!(different.len(), 50);
+        let first = in_a_row(5).unwrap();
+        let different: BTreeSet<u16> = ports.into_iter().chain(first..first + 5).collect();
+        assert_eq!(different.len(), 55);
         assert!(different.iter().all(|port| RANGE.contains(port)));
     }
 }

@@ -56,7 +56,7 @@ fn reading(number: usize, users: usize) -> String {
     )
 }
 
-/// A moment as foreign consumers print it: `2026-01-01T00:00:00.000`.
+/// A moment as foreign consumers print it: `2026-01-01T00:00:00.000Z`.
 fn iso(time_ms: i64) -> String {
     let (days, of_day) = (time_ms.div_euclid(86_400_000), time_ms.rem_euclid(86_400_000));
     let (hour, minute, ms) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day % 60_000);
@@ -70,7 +70,7 @@ fn iso(time_ms: i64) -> String {
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let year = year + era * 400 + next;
     format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}",
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z",
         ms / 1_000,
         ms % 1_000
     )
@@ -83,11 +83,11 @@ mod tests {
     #[test]
     fn moments_are_written_as_python_writes_them() {
         for (time_ms, text) in [
-            (0, "1970-01-01T00:00:00.000"),
-            (1_767_225_600_974, "2026-01-01T00:00:00.974"),
-            (1_709_210_096_789, "2024-02-29T12:34:56.789"),
-            (1_740_787_199_999, "2025-02-28T23:59:59.999"),
-            (-1, "1969-12-31T23:59:59.999"),
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_767_225_600_974, "2026-01-01T00:00:00.974Z"),
+            (1_709_210_096_789, "2024-02-29T12:34:56.789Z"),
+            (1_740_787_199_999, "2025-02-28T23:59:59.999Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(iso(time_ms), text);
         }

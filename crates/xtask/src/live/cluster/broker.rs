@@ -31,7 +31,7 @@ pub(super) struct Broker {
 
 impl Broker {
     /// Writes its properties.
-    pub(super) fn new(node: &Node, format: &Format, heap: &'static str, logs: &Path) -> Result<Broker> {
+    pub(super) fn new(node: &Node, format: &Format<'_>, heap: &'static str, logs: &Path) -> Result<Broker> {
         let properties = node.folder.join("server.properties");
         std::fs::create_dir_all(&node.folder)?;
         std::fs::write(&properties, format.properties(node))
@@ -46,7 +46,7 @@ impl Broker {
     }
 
     /// Starts to format its folder.
-    pub(super) fn format(&self, kit: &Kit, format: &Format) -> Result<Process> {
+    pub(super) fn format(&self, kit: &Kit, format: &Format<'_>) -> Result<Process> {
         let mut command = kit.java(Classes::Broker, "128m", "kafka.tools.StorageTool");
         command.args(["format", "--config"]).arg(&self.properties);
         command.args(format.arguments());
@@ -78,11 +78,6 @@ impl Broker {
         format!("127.0.0.1:{}", self.node.client_port)
     }
 
-    /// Where clients reach it by TLS.
-    pub(super) fn secured_address(&self) -> String {
-        format!("127.0.0.1:{}", self.node.secured_port)
-    }
-
     /// Whether its process lives.
     pub(super) fn runs(&mut self) -> Result<bool> {
         match &mut self.process {
@@ -95,15 +90,6 @@ impl Broker {
     pub(super) fn kill(&mut self) -> Result<()> {
         self.process()?.kill()?;
         self.process = None;
-        Ok(())
-    }
-
-    /// SIGTERM, and waits for an orderly end.
-    pub(super) fn stop(&mut self) -> Result<()> {
-        self.process()?.signal(Signal::TERM);
-        if let Some(process) = self.process.take() {
-            process.finish(PATIENCE)?;
-        }
         Ok(())
     }
 

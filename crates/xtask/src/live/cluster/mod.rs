@@ -4,33 +4,28 @@
 //! topics of its own.
 
 mod broker;
-mod certificates;
 mod properties;
+mod secured;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use self::broker::Broker;
-use self::properties::Node;
+use self::properties::{Format, Node};
 use super::foreign::Foreign;
 use super::kit::Kit;
 use super::ports;
-pub(crate) use certificates::Certificates;
-
-/// The one account of a secured broker.
-pub(crate) const USER: &str = "watch";
-/// Its password, which opens nothing but a broker that lives for a minute.
-pub(crate) const PASSWORD: &str = "only-for-live-tests";
+pub(crate) use secured::{MECHANISMS, PASSWORD, Secured, USER};
 
 /// What kind of cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// One broker.
     Single,
-    /// One broker with a second listener: TLS, and SASL by PLAIN and SCRAM.
+    /// One broker with every kind of listener and login.
     Secured,
     /// Three brokers that are controllers, too: replication 3, min ISR 2.
     Quorum,
@@ -57,37 +52,39 @@ impl Shape {
 pub(crate) struct Cluster {
     kit: Arc<Kit>,
     brokers: Vec<Broker>,
-    certificates: Option<Certificates>,
-    logs: std::path::PathBuf,
+    secured: Option<Secured>,
+    logs: PathBuf,
 }
 
 impl Cluster {
     /// Starts a cluster and waits until all of it is ready. Data goes to the folder, output to `logs`.
     pub(crate) fn start(kit: &Arc<Kit>, shape: Shape, folder: &Path, logs: &Path) -> Result<Cluster> {
-        let certificates = match shape {
-            Shape::Secured => Some(Certificates::make(kit, &folder.join("certificates"), logs)?),
+        let secured = match shape {
+            Shape::Secured => Some(Secured::make(kit, &folder.join("secured"), logs)?),
             Shape::Single | Shape::Quorum => None,
         };
         let mut nodes = Vec::new();
         for id in 1..=shape.brokers() {
-            nodes.push(Node::new(id, ports::free()?, folder));
+            let [client_port, controller_port] = ports::free()?;
+            let client_port = secured.as_ref().map_or(client_port, Secured::plain_port);
+            nodes.push(Node::new(id, [client_port, controller_port], folder));
         }
-        let format = properties::Format::new(&nodes, certificates.as_ref());
-        let mut brokers = Vec::new();
-        for node in &nodes {
-            brokers.push(Broker::new(node, &format, shape.heap(), logs)?);
-        }
+        let format = Format::new(&nodes, secured.as_ref());
         let mut cluster = Cluster {
             kit: Arc::clone(kit),
-            brokers,
-            certificates,
+            brokers: Vec::new(),
+            secured: None,
             logs: logs.to_path_buf(),
         };
+        for node in &nodes {
+            cluster.brokers.push(Broker::new(node, &format, shape.heap(), logs)?);
+        }
         cluster.start_all(&format)?;
+        cluster.secured = secured;
         Ok(cluster)
     }
 
-    fn start_all(&mut self, format: &properties::Format) -> Result<()> {
+    fn start_all(&mut self, format: &Format<'_>) -> Result<()> {
         let formatting: Result<Vec<_>> = self
             .brokers
             .iter()
@@ -112,11 +109,9 @@ impl Cluster {
         each.join(",")
     }
 
-    /// Where clients of the secured listener begin, and what they have to know.
-    pub(crate) fn secured(&self) -> Result<(String, &Certificates)> {
-        let certificates = self.certificates.as_ref().context("this cluster is not secured")?;
-        let each: Vec<String> = self.brokers.iter().map(Broker::secured_address).collect();
-        Ok((each.join(","), certificates))
+    /// What clients need that come by TLS.
+    pub(crate) fn secured(&self) -> Result<&Secured> {
+        self.secured.as_ref().context("this cluster is not secured")
     }
 
     /// How many brokers it has when all run.
@@ -137,11 +132,6 @@ impl Cluster {
     /// SIGKILL for one broker, counted from 0.
     pub(crate) fn kill(&mut self, index: usize) -> Result<()> {
         self.broker(index)?.kill()
-    }
-
-    /// SIGTERM for one broker, which hands its partitions over and ends.
-    pub(crate) fn stop(&mut self, index: usize) -> Result<()> {
-        self.broker(index)?.stop()
     }
 
     /// SIGSTOP for one broker: its sockets stay open and answer nothing.

@@ -6,8 +6,7 @@ use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
-use super::certificates::Certificates;
-use super::{PASSWORD, USER};
+use super::secured::Secured;
 
 /// One node of a cluster.
 #[derive(Debug, Clone)]
@@ -16,8 +15,6 @@ pub(super) struct Node {
     pub(super) id: u32,
     /// For clients without TLS, and for other brokers.
     pub(super) client_port: u16,
-    /// For clients with TLS and SASL, when the cluster is secured.
-    pub(super) secured_port: u16,
     controller_port: u16,
     /// The identity of its data folder, which all voters of a quorum name.
     directory_id: String,
@@ -26,11 +23,11 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(id: u32, [client_port, secured_port, controller_port]: [u16; 3], inside: &Path) -> Node {
+    /// A node on these ports, for clients and for controllers.
+    pub(super) fn new(id: u32, [client_port, controller_port]: [u16; 2], inside: &Path) -> Node {
         Node {
             id,
             client_port,
-            secured_port,
             controller_port,
             directory_id: uuid(),
             folder: inside.join(format!("node-{id}")),
@@ -40,18 +37,17 @@ impl Node {
 
 /// What all nodes of a cluster share.
 #[derive(Debug)]
-pub(super) struct Format {
+pub(super) struct Format<'a> {
     cluster_id: String,
     /// `ID@HOST:PORT:DIRECTORY` of every controller.
     voters: String,
     controllers: String,
     replication: usize,
-    /// Lines of a secured cluster.
-    security: Option<String>,
+    secured: Option<&'a Secured>,
 }
 
-impl Format {
-    pub(super) fn new(nodes: &[Node], certificates: Option<&Certificates>) -> Format {
+impl<'a> Format<'a> {
+    pub(super) fn new(nodes: &[Node], secured: Option<&'a Secured>) -> Format<'a> {
         let each = |write: &dyn Fn(&Node) -> String| -> String {
             let all: Vec<String> = nodes.iter().map(write).collect();
             all.join(",")
@@ -61,7 +57,7 @@ impl Format {
             voters: each(&|node| format!("{}@127.0.0.1:{}:{}", node.id, node.controller_port, node.directory_id)),
             controllers: each(&|node| format!("127.0.0.1:{}", node.controller_port)),
             replication: nodes.len(),
-            security: certificates.map(security),
+            secured,
         }
     }
 
@@ -69,23 +65,20 @@ impl Format {
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--cluster-id".to_owned(), self.cluster_id.clone()];
         arguments.extend(["--initial-controllers".to_owned(), self.voters.clone()]);
-        if self.security.is_some() {
-            for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
-                let account = format!("{mechanism}=[name={USER},password={PASSWORD}]");
-                arguments.extend(["--add-scram".to_owned(), account]);
-            }
+        if self.secured.is_some() {
+            let accounts = Secured::accounts().into_iter();
+            arguments.extend(accounts.flat_map(|account| ["--add-scram".to_owned(), account]));
         }
         arguments
     }
 
     /// The text of a node's `server.properties`.
     pub(super) fn properties(&self, node: &Node) -> String {
-        let (client, controller) = (node.client_port, node.controller_port);
-        let secured = match &self.security {
-            Some(_) => format!(",SASL_SSL://127.0.0.1:{}", node.secured_port),
-            None => String::new(),
+        let clients = match self.secured {
+            Some(secured) => secured.listeners(),
+            None => format!("PLAINTEXT://127.0.0.1:{}", node.client_port),
         };
-        let listeners = format!("PLAINTEXT://127.0.0.1:{client}{secured},CONTROLLER://127.0.0.1:{controller}");
+        let listeners = format!("{clients},CONTROLLER://127.0.0.1:{}", node.controller_port);
         let replicas = self.replication;
         // One replica may be missing, two may not.
         let in_sync = replicas.div_ceil(2);
@@ -108,13 +101,14 @@ impl Format {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{name}={value}");
         }
-        text + FOR_ALL + self.security.as_deref().unwrap_or_default()
+        text + FOR_ALL + &self.secured.map(Secured::properties).unwrap_or_default()
     }
 }
 
 /// What every broker is told alike.
 const FOR_ALL: &str = "\
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,\
+SASL_PLAINTEXT:SASL_PLAINTEXT,MTLS:SSL
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 # A topic is made by whoever means it.
@@ -137,22 +131,6 @@ broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=500
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 ";
-
-/// The lines for TLS and SASL.
-fn security(certificates: &Certificates) -> String {
-    let module = "org.apache.kafka.common.security";
-    format!(
-        "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
-         listener.name.sasl_ssl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
-         user_{USER}=\"{PASSWORD}\";\n\
-         listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
-         listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
-         ssl.keystore.type=PKCS12\n\
-         ssl.keystore.location={}\n\
-         ssl.keystore.password={PASSWORD}\n",
-        certificates.key_store().display(),
-    )
-}
 
 /// A random identity as Kafka writes it: 16 bytes in URL-safe base64, and never a `-` first, which tools would take for an
 /// option.
@@ -180,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_quorum_of_three_bears_the_loss_of_one() {
-        let nodes = [1, 2, 3].map(|id| Node::new(id, [id as u16 * 10, 0, id as u16 * 100], Path::new("/data")));
+        let nodes = [1, 2, 3].map(|id| Node::new(id, [id as u16 * 10, id as u16 * 100], Path::new("/data")));
         let format = Format::new(&nodes, None);
         let text = format.properties(&nodes[1]);
         for line in [
@@ -199,9 +177,9 @@ mod tests {
 
     #[test]
     fn a_single_broker_needs_itself_only() {
-        let node = Node::new(1, [10, 20, 30], Path::new("/data"));
+        let node = Node::new(1, [10, 20], Path::new("/data"));
         let text = Format::new(std::slice::from_ref(&node), None).properties(&node);
-        assert!(text.contains("\nmin.insync.replicas=1\n") && !text.contains("SASL_SSL://"));
+        assert!(text.contains("\nmin.insync.replicas=1\n") && !text.contains("authorizer"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A test says what it shows by its name, and asserts by an error.
 
 mod foreign;
+mod log_crate;
+mod oracle;
 mod quorum;
 mod registry;
 mod secured;
@@ -22,6 +24,14 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "registry_gives_schemas_their_ids",
         run: registry::gives_schemas_their_ids,
+    },
+    LiveTest {
+        name: "oracle_knows_the_findings",
+        run: oracle::knows_the_findings,
+    },
+    LiveTest {
+        name: "log_keeps_its_promises_on_kafka",
+        run: log_crate::keeps_its_promises,
     },
     LiveTest {
         name: "secured_broker_lets_its_friends_in",

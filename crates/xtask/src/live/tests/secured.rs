@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::super::cluster::{PASSWORD, Shape, USER};
+use super::super::cluster::{MECHANISMS, PASSWORD, Shape, USER};
 use super::super::findings::compare;
 use super::super::foreign::{Foreign, Transaction};
 use super::super::readings;
@@ -14,20 +14,20 @@ const READINGS: usize = 200;
 /// Confluent's client by all three mechanisms, and refused with a wrong password and by a wrong authority.
 pub(super) fn broker_lets_its_friends_in(stage: &Stage, world: &mut World) -> Result<()> {
     let cluster = world.cluster(Shape::Secured)?;
-    let (bootstrap, certificates) = cluster.secured()?;
-    let (authority, stranger) = (certificates.authority(), certificates.stranger());
-    let client = |mechanism: &str, password: &str, authority: &std::path::Path| {
-        Foreign::new(stage.kit(), &bootstrap, stage.logs()).with(&[
+    let secured = cluster.secured()?;
+    let (authority, stranger) = (secured.authority(), secured.stranger());
+    let client = |mechanism: &str, password: &str, authority: &str| {
+        Foreign::new(stage.kit(), &secured.bootstrap(), stage.logs()).with(&[
             ("security.protocol", "SASL_SSL"),
             ("sasl.mechanism", mechanism),
             ("sasl.username", USER),
             ("sasl.password", password),
-            ("ssl.ca.location", &authority.display().to_string()),
+            ("ssl.ca.location", authority),
         ])
     };
     let file = stage.folder().join("readings.jsonl");
     readings::write(&file, READINGS, 10)?;
-    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+    for mechanism in MECHANISMS {
         let friend = client(mechanism, PASSWORD, &authority);
         let topic = stage.named(&mechanism.to_lowercase());
         friend.create_topic(&topic, 1, &[])?;
