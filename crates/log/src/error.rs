@@ -72,6 +72,18 @@ pub enum LogError {
         /// What is wrong with it.
         source: BatchError,
     },
+    /// A batch of the log that cannot be read: it was changed on its way or on a disk, or is in a form that is not known.
+    #[error("the batch at offset {offset} of {topic}/{partition} cannot be read: {source}")]
+    Damaged {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// Where the batch starts.
+        offset: u64,
+        /// What is wrong with it.
+        source: BatchError,
+    },
     /// More than can be done at once.
     #[error("{what} of {bytes} bytes is over the limit of {limit}")]
     TooLarge {

@@ -61,7 +61,9 @@ pub mod batch;
 mod contract;
 mod error;
 pub mod folder;
+pub mod kafka;
 mod membership;
+mod names;
 mod topic;
 mod transaction;
 

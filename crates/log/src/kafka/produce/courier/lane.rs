@@ -1,0 +1,259 @@
+//! `Lane`: the batches on their way to one partition, in their order.
+//!
+//! It sends nothing: it says which batch may go next, and is told what became of each.
+//!
+//! # Constraints
+//!
+//! - A batch keeps its sequence number until it is known to be in the partition, or known not to be. A broker knows a
+//!   producer's last five batches of a partition, so none is sent before the fifth before it is known to be in.
+//! - After a failure nothing is sent until all that is under way has been answered; then whatever is not in goes again, from
+//!   the front. So a batch never overtakes another, however often both are sent.
+//! - A new identity is taken only when the first batch that is not in was refused for its number, with nothing under way:
+//!   then none that is left is in the partition, and all may be numbered anew.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bytes::Bytes;
+use kafka_protocol::messages::BrokerId;
+
+use crate::kafka::produce::pauses::Pauses;
+use crate::kafka::produce::stamp::{Identity, Stamp, Visible, sequence_after};
+
+/// How many batches of a partition a broker knows again.
+const UNDER_WAY_MAX: u64 = 5;
+
+/// What is on its way to one partition.
+pub(super) struct Lane {
+    /// The topic's name on the cluster.
+    pub(super) topic: String,
+    pub(super) partition: u32,
+    /// Where all that is under way was sent, so that it is answered in order.
+    pub(super) leader: Option<BrokerId>,
+    visible: Visible,
+    identity: Identity,
+    next_sequence: i32,
+    next_place: u64,
+    /// Whatever is not known to be in the partition.
+    parcels: VecDeque<Parcel>,
+    under_way: usize,
+    flow: Flow,
+    /// How long to wait after a failure; from the shortest again once a batch has come in.
+    pauses: Pauses,
+}
+
+struct Parcel {
+    /// How whoever sent it calls it.
+    ticket: u64,
+    /// The how manieth batch of the lane it is.
+    place: u64,
+    batch: Bytes,
+    records: u32,
+    since: Instant,
+    /// Whether it is to be sent, and not under way or waiting for the others' answers.
+    is_waiting: bool,
+    /// Whether it may be in the partition: an answer was lost.
+    in_doubt: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// Batches go from this time on.
+    Open { from: Instant },
+    /// Something failed: answers are waited for.
+    Settling { renumber: Renumber },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Renumber {
+    No,
+    Yes,
+}
+
+/// What became of a batch that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is in the partition.
+    In,
+    /// It was not taken now, though it may be later.
+    NotNow,
+    /// It was not taken, because of its number.
+    OutOfSequence,
+    /// The answer was lost.
+    Lost,
+}
+
+/// Where a lane stands after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It goes on.
+    Going,
+    /// It goes on once it has a new identity: [`Lane::renumber`].
+    NeedsIdentity,
+}
+
+impl Lane {
+    pub(super) fn new(topic: String, partition: u32, identity: Identity, visible: Visible, now: Instant) -> Lane {
+        Lane {
+            topic,
+            partition,
+            leader: None,
+            visible,
+            identity,
+            next_sequence: 0,
+            next_place: 0,
+            parcels: VecDeque::new(),
+            under_way: 0,
+            flow: Flow::Open { from: now },
+            pauses: Pauses::new(),
+        }
+    }
+
+    /// Takes a finished batch of so many records.
+    pub(super) fn push(&mut self, ticket: u64, mut batch: Vec<u8>, records: u32, now: Instant) {
+        self.stamp(self.next_sequence).press(&mut batch);
+        self.next_sequence = sequence_after(self.next_sequence, records);
+        self.parcels.push_back(Parcel {
+            ticket,
+            place: self.next_place,
+            batch: batch.into(),
+            records,
+            since: now,
+            is_waiting: true,
+            in_doubt: false,
+        });
+        self.next_place += 1;
+    }
+
+    /// The bytes of the batch that may be sent now, if one may.
+    pub(super) fn ready(&self, now: Instant) -> Option<usize> {
+        let is_open = self.opens_at().is_some_and(|from| from <= now);
+        self.next().filter(|_| is_open).map(|at| self.parcels[at].batch.len())
+    }
+
+    /// When batches may be sent; `None` while answers are waited for, or when there is nothing to be sent.
+    pub(super) fn opens_at(&self) -> Option<Instant> {
+        match self.flow {
+            Flow::Open { from } => self.next().map(|_| from),
+            Flow::Settling { .. } => None,
+        }
+    }
+
+    /// Takes the batch that [`Lane::ready`] has found: it is under way.
+    pub(super) fn take(&mut self) -> Option<(u64, Bytes)> {
+        let at = self.next()?;
+        let parcel = &mut self.parcels[at];
+        parcel.is_waiting = false;
+        self.under_way += 1;
+        Some((parcel.ticket, parcel.batch.clone()))
+    }
+
+    /// How many batches wait to be sent for the first time or again.
+    pub(super) fn waiting(&self) -> usize {
+        self.parcels.iter().filter(|parcel| parcel.is_waiting).count()
+    }
+
+    /// The bytes of a batch on its way.
+    pub(super) fn bytes(&self, ticket: u64) -> Option<&Bytes> {
+        self.parcels
+            .iter()
+            .find(|parcel| parcel.ticket == ticket)
+            .map(|parcel| &parcel.batch)
+    }
+
+    /// Since when the first batch has been on its way.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.parcels.front().map(|parcel| parcel.since)
+    }
+
+    /// Whether any batch may be in the partition without our knowing.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.under_way > 0 || self.parcels.iter().any(|parcel| parcel.in_doubt)
+    }
+
+    /// Takes note of what became of a batch under way.
+    pub(super) fn settle(&mut self, ticket: u64, fate: Fate, now: Instant) -> Standing {
+        let Some(at) = self.parcels.iter().position(|parcel| parcel.ticket == ticket) else {
+            return Standing::Going;
+        };
+        self.under_way -= 1;
+        if fate == Fate::In {
+            self.parcels.remove(at);
+            self.pauses = Pauses::new();
+        } else {
+            let renumber = match (fate, self.flow) {
+                // Behind another that is not in, a number out of order only says so again.
+                (Fate::OutOfSequence, _) if at == 0 => Renumber::Yes,
+                (_, Flow::Settling { renumber }) => renumber,
+                _ => Renumber::No,
+            };
+            self.parcels[at].in_doubt |= fate == Fate::Lost;
+            self.flow = Flow::Settling { renumber };
+        }
+        self.reopen(now)
+    }
+
+    /// It could not be sent: nobody leads the partition, or the leader cannot be reached.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        if self.under_way == 0 {
+            self.leader = None;
+            self.open_after_pause(now);
+        }
+    }
+
+    /// Numbers whatever is left anew, for another producer as the broker sees it.
+    pub(super) fn renumber(&mut self, identity: Identity, now: Instant) {
+        self.identity = identity;
+        self.next_sequence = 0;
+        for at in 0..self.parcels.len() {
+            let stamp = self.stamp(self.next_sequence);
+            let parcel = &mut self.parcels[at];
+            let mut batch = Vec::from(std::mem::take(&mut parcel.batch));
+            stamp.press(&mut batch);
+            parcel.batch = batch.into();
+            parcel.in_doubt = false;
+            self.next_sequence = sequence_after(self.next_sequence, parcel.records);
+        }
+        self.open_after_pause(now);
+    }
+
+    fn stamp(&self, sequence: i32) -> Stamp {
+        Stamp {
+            identity: self.identity,
+            sequence,
+            visible: self.visible,
+        }
+    }
+
+    fn next(&self) -> Option<usize> {
+        let at = self.parcels.iter().position(|parcel| parcel.is_waiting)?;
+        let is_known_again = self.parcels[at].place < self.parcels[0].place + UNDER_WAY_MAX;
+        is_known_again.then_some(at)
+    }
+
+    /// Once all is answered after a failure, what is not in goes again.
+    fn reopen(&mut self, now: Instant) -> Standing {
+        match self.flow {
+            Flow::Settling { renumber } if self.under_way == 0 => {
+                self.leader = None;
+                for parcel in &mut self.parcels {
+                    parcel.is_waiting = true;
+                }
+                match renumber {
+                    Renumber::Yes => Standing::NeedsIdentity,
+                    Renumber::No => {
+                        self.open_after_pause(now);
+                        Standing::Going
+                    }
+                }
+            }
+            _ => Standing::Going,
+        }
+    }
+
+    fn open_after_pause(&mut self, now: Instant) {
+        self.flow = Flow::Open {
+            from: now + self.pauses.next(),
+        };
+    }
+}
