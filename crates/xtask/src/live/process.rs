@@ -7,7 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -161,11 +161,6 @@ impl Process {
         Ok(with_text(&self.out)?.or(with_text(&self.err)?))
     }
 
-    /// What it has printed on standard output since it was started.
-    pub(crate) fn out(&self) -> Result<String> {
-        self.out.text()
-    }
-
     /// What it has printed on standard error since it was started.
     pub(crate) fn err(&self) -> Result<String> {
         self.err.text()
@@ -221,11 +216,6 @@ impl Ended {
             bail!("{} failed ({})\n{}", self.name, self.status, tail(&self.out, &self.err));
         }
         Ok(self)
-    }
-
-    /// The signal that ended it, if one did.
-    pub(crate) fn signal(&self) -> Option<i32> {
-        self.status.signal()
     }
 }
 

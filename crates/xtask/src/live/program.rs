@@ -68,11 +68,6 @@ impl Program {
         }
         Ok(())
     }
-
-    /// Waits for its end.
-    pub(crate) fn finish(self, patience: Duration) -> Result<Ended> {
-        self.0.finish(patience)
-    }
 }
 
 fn command(stage: &Stage, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Command> {

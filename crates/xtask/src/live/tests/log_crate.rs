@@ -8,11 +8,19 @@ use super::super::cluster::Shape;
 use super::super::process::Process;
 use super::super::stage::{Stage, World};
 
-/// They are compiled first, and some wait for sessions to end.
+/// For a cold compiler, and for tests that wait until sessions end.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// Every test of crates/log whose name has `kafka` in it, none of them skipped.
 pub(super) fn keeps_its_promises(stage: &Stage, world: &mut World) -> Result<()> {
+    // Nothing has to run while the compiler does.
+    let mut compile = stage.kit().cargo();
+    Process::run(
+        "cargo",
+        stage.logs(),
+        compile.args(["test", "-p", "hw-log", "--no-run"]),
+        PATIENCE,
+    )?;
     let bootstrap = world.broker()?.bootstrap();
     let secured = world.cluster(Shape::Secured)?;
     let mut command = stage.kit().cargo();

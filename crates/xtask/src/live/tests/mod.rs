@@ -5,6 +5,7 @@
 mod foreign;
 mod log_crate;
 mod oracle;
+mod program;
 mod quorum;
 mod registry;
 mod secured;
@@ -24,6 +25,10 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "registry_gives_schemas_their_ids",
         run: registry::gives_schemas_their_ids,
+    },
+    LiveTest {
+        name: "program_obeys_signals",
+        run: program::obeys_signals,
     },
     LiveTest {
         name: "oracle_knows_the_findings",

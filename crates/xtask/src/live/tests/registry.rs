@@ -12,12 +12,13 @@ const READINGS: usize = 200;
 
 /// A foreign producer registers its schema, and a foreign consumer finds it by the id in the values.
 pub(super) fn gives_schemas_their_ids(stage: &Stage, world: &mut World) -> Result<()> {
+    // First: where it cannot run, nothing else has to.
+    let registry = world.registry()?.url();
     let foreign = stage.foreign(world.broker()?);
-    let registry = world.registry()?;
     let (topic, file) = (stage.named("readings"), stage.folder().join("readings.jsonl"));
     readings::write(&file, READINGS, 10)?;
     foreign.create_topic(&topic, 1, &[])?;
-    let schemas = Schemas::Registry(registry.url());
+    let schemas = Schemas::Registry(registry);
     foreign
         .produce(&load(stage, &topic, &file, Transaction::None), &schemas)?
         .finish()?;
@@ -26,6 +27,7 @@ pub(super) fn gives_schemas_their_ids(stage: &Stage, world: &mut World) -> Resul
         &foreign.consume(&topic, &schemas)?,
     )?;
 
+    let registry = world.registry()?;
     let subjects: Vec<String> = serde_json::from_str(&registry.get("/subjects")?)?;
     ensure!(subjects.contains(&format!("{topic}-value")), "{subjects:?}");
     let latest: serde_json::Value =
