@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::{Request, StrBytes};
 
@@ -209,6 +210,10 @@ impl Cluster {
             .with_allow_auto_topic_creation(false);
         let answer = self.call(Where::Any, 4..=12, &request)?;
         self.learn(&answer)?;
+        // Among all topics, one that is in trouble does not keep the others from being known.
+        if topics.is_some() {
+            answer.topics.iter().try_for_each(check_topic)?;
+        }
         Ok(answer)
     }
 
@@ -224,17 +229,11 @@ impl Cluster {
             let Some(name) = topic.name.as_ref().map(|name| name.as_str()) else {
                 continue;
             };
-            known.leaders.remove(name);
-            match ResponseError::try_from_code(topic.error_code) {
-                None => known.leaders.insert(name.to_owned(), leaders_of(topic)),
-                Some(ResponseError::UnknownTopicOrPartition) => {
-                    return Err(Failure::UnknownTopic { topic: name.into() });
-                }
-                Some(code) => {
-                    let what = Subject::Topic(name.into());
-                    return Err(Failure::Refused { code, what });
-                }
-            };
+            if topic.error_code == 0 {
+                known.leaders.insert(name.to_owned(), leaders_of(topic));
+            } else {
+                known.leaders.remove(name);
+            }
         }
         Ok(())
     }
@@ -342,7 +341,21 @@ impl Coordinates<'_> {
     }
 }
 
-fn leaders_of(topic: &kafka_protocol::messages::metadata_response::MetadataResponseTopic) -> Vec<Option<BrokerId>> {
+fn check_topic(topic: &MetadataResponseTopic) -> Result<(), Failure> {
+    use ResponseError as Code;
+    let name = topic.name.as_ref().map_or(String::new(), |name| name.to_string());
+    match ResponseError::try_from_code(topic.error_code) {
+        None => Ok(()),
+        // A name that no topic can have is one that none has.
+        Some(Code::UnknownTopicOrPartition | Code::InvalidTopicException) => Err(Failure::UnknownTopic { topic: name }),
+        Some(code) => Err(Failure::Refused {
+            code,
+            what: Subject::Topic(name),
+        }),
+    }
+}
+
+fn leaders_of(topic: &MetadataResponseTopic) -> Vec<Option<BrokerId>> {
     let mut leaders = vec![None; topic.partitions.len()];
     for partition in &topic.partitions {
         let place = usize::try_from(partition.partition_index).ok();

@@ -79,15 +79,6 @@ impl Failure {
         }
     }
 
-    /// Whether it is not known if the request was done.
-    pub(crate) fn leaves_open(&self) -> bool {
-        matches!(self, Failure::Io { .. })
-            || matches!(
-                self.code(),
-                Some(ResponseError::RequestTimedOut | ResponseError::NetworkException)
-            )
-    }
-
     /// For whoever uses the log: with names as he gave them, without `namespace`, and with what to do.
     pub(crate) fn into_log_error(self, bootstrap: &str, namespace: &str) -> LogError {
         let own = |name: String| name.strip_prefix(namespace).map_or(name.clone(), str::to_owned);

@@ -110,7 +110,10 @@ impl Frames {
         }
         let length = self.length()?;
         self.incoming.clear();
-        self.stream.socket().set_read_timeout(Some(timeout)).map_err(Broken::Socket)?;
+        self.stream
+            .socket()
+            .set_read_timeout(Some(timeout))
+            .map_err(Broken::Socket)?;
         Ok((length, &mut self.stream))
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn metadata_to_text(metadata: &[u8]) -> String {
 }
 
 /// The metadata of a commit. Whatever another tool wrote there, as one that resets offsets does, says nothing to us.
-pub(crate) fn metadata_from_text(text: &str) -> Vec<u8> {
+fn metadata_from_text(text: &str) -> Vec<u8> {
     STANDARD.decode(text).unwrap_or_default()
 }
 

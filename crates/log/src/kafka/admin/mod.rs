@@ -14,7 +14,7 @@ use std::time::Instant;
 use kafka_protocol::messages::{GroupId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-pub(crate) use commits::{metadata_from_text, metadata_to_text};
+pub(crate) use commits::metadata_to_text;
 pub use groups::{GroupMemberStatus, GroupStatus, PartitionLag};
 pub use status::{BrokerStatus, ClusterStatus, PartitionStatus, TopicStatus};
 pub(crate) use topics::Created;

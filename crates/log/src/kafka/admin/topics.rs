@@ -47,6 +47,8 @@ impl Cluster {
 
     /// One topic's options.
     pub(crate) fn topic_options(&self, topic: &str) -> Result<TopicOptions, Failure> {
+        // It may have been made anew since its leaders were asked for.
+        self.forget_leaders(topic);
         self.retry(self.deadline(), || topic_options_once(self, topic))
     }
 

@@ -19,6 +19,11 @@ const AHEAD_BYTES: usize = 4 << 10;
 pub(crate) struct Breaker(TcpStream);
 
 impl Breaker {
+    #[cfg(test)]
+    pub(crate) fn of(socket: TcpStream) -> Breaker {
+        Breaker(socket)
+    }
+
     /// Whoever waits for the broker is told at once that the connection was lost.
     pub(crate) fn hang_up(&self) {
         // A connection that is gone already has nothing to end.

@@ -16,7 +16,6 @@ use super::cursor::Expected;
 use super::hop::{Damage, Hop, hop};
 use super::planning::{Asked, Plan};
 use super::state::State;
-use crate::kafka::cluster::Cluster;
 use crate::kafka::failure::{Failure, Subject};
 use crate::{LogError, OffsetRange};
 
@@ -46,12 +45,13 @@ enum Outcome {
 }
 
 impl Arrival {
-    pub(super) fn new(part: Part, plan: &Plan, cluster: &Cluster) -> Arrival {
+    /// `error` makes a failure one for the reader.
+    pub(super) fn new(part: Part, plan: &Plan, error: impl Fn(Failure) -> LogError) -> Arrival {
         let asked = plan.asked[part.asked].clone();
         Arrival {
             start_offset: u64::try_from(part.start_offset).ok(),
             end_offset: u64::try_from(part.end_offset).ok(),
-            outcome: outcome(part, &asked, cluster),
+            outcome: outcome(part, &asked, error),
             asked,
             expected: Vec::new(),
         }
@@ -65,7 +65,7 @@ impl Arrival {
     }
 }
 
-fn outcome(part: Part, asked: &Asked, cluster: &Cluster) -> Outcome {
+fn outcome(part: Part, asked: &Asked, error: impl Fn(Failure) -> LogError) -> Outcome {
     use ResponseError as Code;
     match ResponseError::try_from_code(part.code) {
         None => match part.records {
@@ -82,7 +82,7 @@ fn outcome(part: Part, asked: &Asked, cluster: &Cluster) -> Outcome {
         }
         Some(code) => {
             let what = Subject::Partition(asked.of.name.to_string(), asked.of.partition);
-            Outcome::Failed(cluster.error(Failure::Refused { code, what }))
+            Outcome::Failed(error(Failure::Refused { code, what }))
         }
     }
 }
@@ -161,7 +161,8 @@ impl State {
         match (&arrival.outcome, asked) {
             (Outcome::Elsewhere, _) => partition.lost = Some(now + LEADER_PAUSE),
             (Outcome::Empty, Some(cursor)) => {
-                cursor.is_eager = false;
+                // It may also have found the answer full.
+                cursor.is_eager = cursor.fetch_from < end_offset;
                 is_news |= cursor.see_end(end_offset);
             }
             (Outcome::OutOfRange, Some(cursor)) => {

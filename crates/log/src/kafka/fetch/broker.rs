@@ -125,7 +125,7 @@ impl BrokerThread {
         Failure::check(answer.code, || {
             Subject::Other(format!("fetching from broker {}", self.broker.0))
         })?;
-        let arrival = |part| Arrival::new(part, plan, &self.shared.cluster);
+        let arrival = |part| Arrival::new(part, plan, |failure| self.shared.cluster.error(failure));
         Ok(answer.parts.into_iter().map(arrival).collect())
     }
 

@@ -35,7 +35,6 @@ mod arrival;
 mod broker;
 mod buffers;
 mod cursor;
-mod ends;
 mod hop;
 mod partition;
 mod planning;
@@ -51,13 +50,12 @@ use kafka_protocol::messages::BrokerId;
 use self::arrival::Arrival;
 use self::broker::BrokerThread;
 use self::buffers::Buffers;
-use self::ends::Place;
 use self::planning::{Named, Next, Plan};
-use self::state::{Limits, State, nothing};
+use self::state::{Limits, Place, State, nothing};
 use super::cluster::Cluster;
 use super::connection::Breaker;
 use super::failure::Failure;
-use crate::{Fetch, LogError};
+use crate::{Fetch, LogError, OffsetRange};
 
 /// Fetches ahead. Dropping it ends its threads.
 pub(crate) struct Fetcher {
@@ -142,56 +140,30 @@ impl Fetcher {
 
     /// Begins to fetch for a reader at `from`.
     fn subscribe(&self, topic: &str, partition: u32, from: u64) -> Result<Fetch, LogError> {
-        let place = match self.hearsay(topic, partition, from) {
-            Some(place) => place,
-            None => self.look_up(topic, partition, from)?,
+        let cluster = &self.shared.cluster;
+        let of = Named {
+            topic: topic.into(),
+            name: cluster.name(topic).into(),
+            partition,
         };
+        let place = look_up(cluster, &of).map_err(|failure| cluster.error(failure))?;
+        let OffsetRange { start, end } = place.range;
+        if from < start || from > end {
+            return Err(LogError::OffsetOutOfRange {
+                topic: topic.into(),
+                partition,
+                offset: from,
+                start,
+                end,
+            });
+        }
         let mut state = self.shared.state();
-        let needs_thread = state.subscribe(topic, partition, place, from, Instant::now());
+        let needs_thread = state.subscribe(&of, place, from, Instant::now());
         self.shared.wake(state);
         if needs_thread {
             self.start(place.leader)?;
         }
-        Ok(nothing(from, place.range.end))
-    }
-
-    /// What was heard a moment ago, if the offset is possible by that.
-    fn hearsay(&self, topic: &str, partition: u32, from: u64) -> Option<Place> {
-        let places = self.shared.state().hearsay(topic, Instant::now())?;
-        let place = places.get(partition as usize).copied().flatten()?;
-        (place.range.start..=place.range.end).contains(&from).then_some(place)
-    }
-
-    /// Asks the brokers, and refuses an offset that is not possible.
-    fn look_up(&self, topic: &str, partition: u32, from: u64) -> Result<Place, LogError> {
-        let cluster = &self.shared.cluster;
-        let name = cluster.name(topic);
-        let places = ends::look_up(cluster, &name, partition).map_err(|failure| cluster.error(failure))?;
-        let place = places.get(partition as usize).copied().flatten();
-        self.shared.state().hear(topic, &name, places, Instant::now());
-        let place = place.ok_or_else(|| {
-            let partitions = cluster.partitions(&name).unwrap_or(0);
-            cluster.error(Failure::UnknownPartition {
-                topic: name.clone(),
-                partition,
-                partitions,
-            })
-        })?;
-        let (start, end) = (place.range.start, place.range.end);
-        let is_possible = (start..=end).contains(&from)
-            // The offset of a record whose transaction is still open.
-            || from > end
-                && from <= ends::high_watermark(cluster, &name, partition).map_err(|failure| cluster.error(failure))?;
-        if is_possible {
-            return Ok(place);
-        }
-        Err(LogError::OffsetOutOfRange {
-            topic: topic.into(),
-            partition,
-            offset: from,
-            start,
-            end,
-        })
+        Ok(nothing(from, end))
     }
 
     fn start(&self, broker: BrokerId) -> Result<(), LogError> {
@@ -200,6 +172,20 @@ impl Fetcher {
             reason: format!("no thread can be started to fetch from broker {}: {error}", broker.0),
         })
     }
+}
+
+/// Asks the brokers where a partition begins and ends, so that a reader knows at once whether his place is possible and
+/// how far it is to the end.
+fn look_up(cluster: &Cluster, of: &Named) -> Result<Place, Failure> {
+    let (topic, partition) = (&*of.name, of.partition);
+    let leader = cluster.retry(cluster.deadline(), || cluster.leader(topic, partition))?;
+    // In this order: what is removed meanwhile cannot turn the range round.
+    let start = cluster.offset_at_time(topic, partition, i64::MIN)?;
+    let end = cluster.end(topic, partition)?.max(start);
+    Ok(Place {
+        leader,
+        range: OffsetRange { start, end },
+    })
 }
 
 impl Drop for Fetcher {

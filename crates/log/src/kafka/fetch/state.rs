@@ -5,20 +5,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kafka_protocol::messages::BrokerId;
 
 use super::cursor::Cursor;
-use super::ends::Place;
 use super::partition::Partition;
 use super::planning::Named;
 use crate::kafka::connection::Breaker;
-use crate::{Fetch, LogError};
-
-/// How long what was heard of a topic's ends is believed: a worker subscribes to its partitions one after the other, and
-/// one look is to do for all. Not longer, since whoever subscribes is told by it whether he is at the end.
-const HEARSAY: Duration = Duration::from_millis(50);
+use crate::{Fetch, LogError, OffsetRange};
 
 /// How much memory may be used.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +50,13 @@ pub(super) struct Topic {
     /// On the cluster.
     pub(super) name: Arc<str>,
     pub(super) partitions: BTreeMap<u32, Partition>,
-    places: Vec<Option<Place>>,
-    /// When the places were heard; `None` once they turned out to be wrong.
-    heard_at: Option<Instant>,
+}
+
+/// A partition as it was found before the first fetch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) leader: BrokerId,
+    pub(super) range: OffsetRange,
 }
 
 /// What one thread is at.
@@ -113,15 +112,13 @@ impl State {
         bytes_max: usize,
         now: Instant,
     ) -> Option<Result<Fetch, LogError>> {
-        let found = self.topics.get_mut(topic)?;
-        let partition = found.partitions.get_mut(&partition)?;
+        let partition = self.partition(topic, partition)?;
         let (leader, end_offset) = (partition.leader, partition.range.end);
         let cursor = partition.cursor_at(from)?;
         cursor.read_at = now;
         if cursor.is_lost() {
             let id = cursor.id;
             partition.remove(id);
-            found.heard_at = None;
             return None;
         }
         let error = cursor.take_error();
@@ -145,34 +142,16 @@ impl State {
         }))
     }
 
-    /// What was heard of a topic's partitions a moment ago.
-    pub(super) fn hearsay(&self, topic: &str, now: Instant) -> Option<Vec<Option<Place>>> {
-        let topic = self.topics.get(topic)?;
-        let heard_at = topic.heard_at?;
-        (now.duration_since(heard_at) < HEARSAY).then(|| topic.places.clone())
-    }
-
-    /// Remembers what was heard of a topic's partitions.
-    pub(super) fn hear(&mut self, topic: &str, name: &str, places: Vec<Option<Place>>, now: Instant) {
-        let topic = self.topics.entry(topic.into()).or_insert_with(|| Topic {
-            name: name.into(),
-            partitions: BTreeMap::new(),
-            places: Vec::new(),
-            heard_at: None,
-        });
-        topic.places = places;
-        topic.heard_at = Some(now);
-    }
-
     /// From now on the partition is fetched from that offset on. Says whether its broker needs a thread.
-    pub(super) fn subscribe(&mut self, topic: &str, partition: u32, place: Place, from: u64, now: Instant) -> bool {
-        let Some(topic) = self.topics.get_mut(topic) else {
-            return false;
-        };
+    pub(super) fn subscribe(&mut self, of: &Named, place: Place, from: u64, now: Instant) -> bool {
         self.next_cursor += 1;
         let cursor = Cursor::new(self.next_cursor, from, now);
+        let topic = self.topics.entry(Arc::clone(&of.topic)).or_insert_with(|| Topic {
+            name: Arc::clone(&of.name),
+            partitions: BTreeMap::new(),
+        });
         let new = || Partition::new(place.leader, place.range);
-        let partition = topic.partitions.entry(partition).or_insert_with(new);
+        let partition = topic.partitions.entry(of.partition).or_insert_with(new);
         partition.range.start = partition.range.start.max(place.range.start);
         partition.range.end = partition.range.end.max(place.range.end);
         partition.add(cursor);

@@ -19,8 +19,10 @@ const VERSIONS: std::ops::RangeInclusive<i16> = 1..=4;
 
 /// An identity for a producer without transactions.
 pub(super) fn without_transactions(cluster: &Cluster, deadline: Instant) -> Result<Identity, Failure> {
+    // Left out, it is an empty name, not none.
+    let request = InitProducerIdRequest::default().with_transactional_id(None);
     cluster.retry(deadline, || {
-        let answer = cluster.call(Where::Any, VERSIONS, &InitProducerIdRequest::default())?;
+        let answer = cluster.call(Where::Any, VERSIONS, &request)?;
         identity(&answer, || Subject::Other("a producer's identity".into()))
     })
 }

@@ -46,6 +46,8 @@
 
 mod courier;
 mod identity;
+#[cfg(test)]
+mod live;
 mod pauses;
 mod pipeline;
 mod stamp;

@@ -115,7 +115,7 @@ mod tests {
                 STAMP.press(&mut stamped);
                 let header = check(&stamped, records);
                 assert!(header.is_transactional());
-                assert_eq!(header.compression(), Ok(compression));
+                assert_eq!(header.codec(), BatchHeader::parse(&plain).unwrap().codec());
                 assert_eq!(
                     stamped[at::PRODUCER_ID..at::COUNT],
                     *b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x10\x11\x12\x13\x14"

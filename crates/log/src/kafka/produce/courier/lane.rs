@@ -6,13 +6,15 @@
 //!
 //! - A batch keeps its sequence number until it is known to be in the partition, or known not to be. A broker knows a
 //!   producer's last five batches of a partition, so none is sent before the fifth before it is known to be in.
+//! - A broker that has never heard of the producer takes a batch of any number. So the first goes alone: were it refused
+//!   and the next taken, they would change places.
 //! - After a failure nothing is sent until all that is under way has been answered; then whatever is not in goes again, from
 //!   the front. So a batch never overtakes another, however often both are sent.
 //! - A new identity is taken only when the first batch that is not in was refused for its number, with nothing under way:
 //!   then none that is left is in the partition, and all may be numbered anew.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::messages::BrokerId;
@@ -22,6 +24,10 @@ use crate::kafka::produce::stamp::{Identity, Stamp, Visible, sequence_after};
 
 /// How many batches of a partition a broker knows again.
 const UNDER_WAY_MAX: u64 = 5;
+
+/// A producer that was quiet for longer may be forgotten by the broker: it forgets after `producer.id.expiration.ms`, which
+/// is a day unless its operator wants it shorter.
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What is on its way to one partition.
 pub(super) struct Lane {
@@ -37,6 +43,8 @@ pub(super) struct Lane {
     /// Whatever is not known to be in the partition.
     parcels: VecDeque<Parcel>,
     under_way: usize,
+    /// When the broker last took a batch from this identity.
+    known_at: Option<Instant>,
     flow: Flow,
     /// How long to wait after a failure; from the shortest again once a batch has come in.
     pauses: Pauses,
@@ -104,6 +112,7 @@ impl Lane {
             next_place: 0,
             parcels: VecDeque::new(),
             under_way: 0,
+            known_at: None,
             flow: Flow::Open { from: now },
             pauses: Pauses::new(),
         }
@@ -128,7 +137,9 @@ impl Lane {
     /// The bytes of the batch that may be sent now, if one may.
     pub(super) fn ready(&self, now: Instant) -> Option<usize> {
         let is_open = self.opens_at().is_some_and(|from| from <= now);
-        self.next().filter(|_| is_open).map(|at| self.parcels[at].batch.len())
+        let is_known = self.known_at.is_some_and(|at| now < at + REMEMBERED);
+        let may_go = is_open && (is_known || self.under_way == 0);
+        self.next().filter(|_| may_go).map(|at| self.parcels[at].batch.len())
     }
 
     /// When batches may be sent; `None` while answers are waited for, or when there is nothing to be sent.
@@ -180,6 +191,7 @@ impl Lane {
         if fate == Fate::In {
             self.parcels.remove(at);
             self.pauses = Pauses::new();
+            self.known_at = Some(now);
         } else {
             let renumber = match (fate, self.flow) {
                 // Behind another that is not in, a number out of order only says so again.
@@ -204,6 +216,7 @@ impl Lane {
     /// Numbers whatever is left anew, for another producer as the broker sees it.
     pub(super) fn renumber(&mut self, identity: Identity, now: Instant) {
         self.identity = identity;
+        self.known_at = None;
         self.next_sequence = 0;
         for at in 0..self.parcels.len() {
             let stamp = self.stamp(self.next_sequence);

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
@@ -16,12 +14,16 @@ use kafka_protocol::messages::{GroupId, TopicName, TxnOffsetCommitRequest, TxnOf
 use kafka_protocol::protocol::StrBytes;
 
 use super::session::Session;
+use crate::kafka::admin::metadata_to_text;
 use crate::kafka::cluster::Coordinates;
 use crate::kafka::failure::{Failure, Subject};
 use crate::{Commit, LogError};
 
 /// From 3 on a group can tell who commits; from 5 on the coordinator adds the offsets to the transaction by itself.
 const VERSIONS: std::ops::RangeInclusive<i16> = 3..=4;
+
+/// The generation of whoever is in no group.
+const NOBODY: i32 = -1;
 
 impl Session {
     /// Writes all offsets: they are in force once the transaction is committed.
@@ -67,7 +69,7 @@ impl Session {
             .with_producer_epoch(self.epoch());
         let identities = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         match identities.get(group) {
-            None => request,
+            None => request.with_generation_id(NOBODY).with_group_instance_id(None),
             Some(member) => request
                 .with_generation_id(member.generation_or_epoch)
                 .with_member_id(StrBytes::from_string(member.member_id.clone()))
@@ -81,7 +83,7 @@ impl Session {
         let partition = TxnOffsetCommitRequestPartition::default()
             .with_partition_index(commit.partition as i32)
             .with_committed_offset(i64::try_from(commit.offset).unwrap_or(i64::MAX))
-            .with_committed_metadata(Some(StrBytes::from_string(STANDARD.encode(&commit.metadata))));
+            .with_committed_metadata(Some(StrBytes::from_string(metadata_to_text(&commit.metadata))));
         let place = topics
             .iter()
             .position(|topic| topic.name.as_str() == name)
