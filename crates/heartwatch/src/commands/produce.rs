@@ -7,13 +7,14 @@ use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimeUn
 use clap::Args;
 use hw_avro::{Schema, shipped};
 use hw_connectors::{Malformed, Table};
-use hw_log::{IfMissing, Log, LogError, TopicOptions};
+use hw_log::{Log, LogError, TopicOptions};
 
 use crate::commands::backtest::show_problems;
 use crate::encode::TopicWriter;
-use crate::inputs::{log_error, open_log};
+use crate::inputs::log_error;
 use crate::mistake;
-use crate::producer::Producer;
+use crate::place::{LogArgs, NamespaceArgs};
+use crate::producer::{Destination, Producer};
 
 /// Partitions of a stream's topic that is made, unless the user says otherwise.
 pub(crate) const PARTITIONS: u32 = 4;
@@ -21,15 +22,16 @@ pub(crate) const PARTITIONS: u32 = 4;
 /// Append readings or baselines to a topic, in file order.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  heartwatch produce readings.jsonl --log data --topic readings --partitions 4\n  heartwatch produce ranges.jsonl --log data --topic baselines"
+    after_help = "Examples:\n  heartwatch produce readings.jsonl --log data --topic readings --partitions 4\n  heartwatch produce ranges.jsonl --log data --topic baselines\n  heartwatch produce readings.jsonl --kafka localhost:9092 --topic readings"
 )]
 pub(crate) struct ProduceArgs {
     /// .jsonl (also KEY:JSON lines), .csv or .parquet. Ranges without a user take the line's number as the user.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The log's folder; made when it is not there.
-    #[arg(long)]
-    log: PathBuf,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    names: NamespaceArgs,
     /// The topic; made when it is not there, compacted when its records have no time.
     #[arg(long)]
     topic: String,
@@ -64,7 +66,8 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
         key,
         time,
     };
-    let log = open_log(&args.log, IfMissing::Create)?;
+    let place = args.log.place(&args.names)?;
+    let (log, to) = Destination::open(&place)?;
     let options = if is_table {
         TopicOptions::table(1)
     } else {
@@ -79,7 +82,7 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
         );
     }
     let writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
-    let mut producer = Producer::new(&args.log, log, writer)?;
+    let mut producer = Producer::new(to, writer)?;
     let malformed = if args.strict {
         Malformed::Refuse
     } else {
