@@ -9,6 +9,7 @@ mod encode;
 mod holder;
 mod inputs;
 mod maintenance;
+mod pace;
 mod place;
 mod producer;
 mod progress;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimeUnit};
 use clap::Args;
@@ -13,6 +14,7 @@ use crate::commands::backtest::show_problems;
 use crate::encode::TopicWriter;
 use crate::inputs::log_error;
 use crate::mistake;
+use crate::pace::Pace;
 use crate::place::{LogArgs, NamespaceArgs};
 use crate::producer::{Destination, Producer};
 
@@ -47,6 +49,9 @@ pub(crate) struct ProduceArgs {
     /// Make a malformed line an error.
     #[arg(long)]
     strict: bool,
+    /// Records a second; by default as fast as it goes.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
 }
 
 /// Appends the files.
@@ -89,22 +94,40 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
         Malformed::Skip
     };
     let mut skipped = 0;
+    let mut pace = Pace::new(args.rate);
+    let stop = stop_at_ctrl_c()?;
     for file in &args.files {
         let mut reader = hw_connectors::open(file, &table, malformed).map_err(mistake)?;
         let mut problems = Vec::new();
         while let Some(batch) = reader.next_batch(&mut problems).map_err(mistake)? {
-            producer.write(&batch)?;
+            pace.write(&batch, &mut producer, &stop)?;
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
         }
         show_problems(&problems);
         skipped += problems.len();
     }
     producer.flush()?;
+    let stopped = if stop.load(Ordering::Relaxed) {
+        "; stopped before the end"
+    } else {
+        ""
+    };
     eprintln!(
-        "{} records appended to {}, {skipped} malformed lines skipped",
+        "{} records appended to {}, {skipped} malformed lines skipped{stopped}",
         producer.records(),
         args.topic
     );
     Ok(())
+}
+
+/// Set by Ctrl-C: what is under way is still brought in, and said.
+fn stop_at_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))?;
+    Ok(stop)
 }
 
 /// Makes a topic; one that exists stays as it is.
