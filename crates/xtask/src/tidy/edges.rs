@@ -89,7 +89,7 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         room: "xtask",
-        product: &[],
+        product: &["reference"],
         tests: &[],
     },
 ];
