@@ -144,8 +144,8 @@ fn columns(schema: &Schema, is_table: bool) -> anyhow::Result<SchemaRef> {
         };
         let data_type = match avro {
             hw_avro::Type::Boolean => DataType::Boolean,
-            hw_avro::Type::Int => DataType::Int32,
-            hw_avro::Type::Long => DataType::Int64,
+            hw_avro::Type::Int | hw_avro::Type::TimeMillis => DataType::Int32,
+            hw_avro::Type::Long | hw_avro::Type::TimeMicros | hw_avro::Type::TimestampNanos => DataType::Int64,
             hw_avro::Type::Float => DataType::Float32,
             hw_avro::Type::Double => DataType::Float64,
             hw_avro::Type::String => DataType::Utf8,

@@ -69,17 +69,19 @@ fn run_on(log: &Arc<dyn Log>, pipeline: &Arc<Pipeline>, args: &RunArgs, stop: &A
         page.show(&running);
         eprintln!("the page: {}", page.url());
     }
-    let tasks = running.tasks.clone();
-    let mut rate = Rate::new();
+    let tasks = Arc::clone(&running.tasks);
+    let (mut rate, mut trouble, mut known) = (Rate::new(), None, tasks.present());
     while !running.is_finished() {
         std::thread::sleep(Duration::from_millis(50));
         if stop.load(Ordering::Relaxed) {
             running.stop();
         }
-        rate.say(&tasks);
+        rate.say(&tasks.ever());
+        say_trouble(&mut trouble, tasks.trouble());
+        known = say_changes(&known, tasks.present());
     }
-    running.join()?;
-    eprintln!("stopped: {}", totals(&tasks));
+    running.join().map_err(start_error)?;
+    eprintln!("stopped: {}", totals(&tasks.ever()));
     Ok(())
 }
 
@@ -89,7 +91,8 @@ fn say_start(pipeline: &Pipeline, running: &Running, folder: &Path) {
         let rows = table.read().unwrap_or_else(PoisonError::into_inner).rows();
         eprintln!("table {}: {rows} rows", declared.name);
     }
-    for tasks in running.tasks.chunk_by(|one, next| one.job == next.job) {
+    let tasks = running.tasks.ever();
+    for tasks in tasks.chunk_by(|one, next| one.job == next.job) {
         let places: Vec<String> = tasks.iter().map(place).collect();
         let sink = &pipeline.streams[pipeline.jobs[tasks[0].job].sink].topic;
         eprintln!("{} to {sink}: {}", tasks[0].topic, places.join(", "));
@@ -97,9 +100,34 @@ fn say_start(pipeline: &Pipeline, running: &Running, folder: &Path) {
     eprintln!(
         "{} runs with {} tasks on {}; Ctrl-C stops it",
         pipeline.name,
-        running.tasks.len(),
+        tasks.len(),
         folder.display()
     );
+}
+
+/// Says which tasks have come and which have gone, to or from another worker.
+fn say_changes(known: &[TaskStatus], now: Vec<TaskStatus>) -> Vec<TaskStatus> {
+    let is_in = |tasks: &[TaskStatus], one: &TaskStatus| {
+        let mut same = tasks.iter().filter(|task| task.job == one.job);
+        same.any(|task| task.partition == one.partition)
+    };
+    for gone in known.iter().filter(|task| !is_in(&now, task)) {
+        eprintln!("{}: partition {} is given away", gone.topic, gone.partition);
+    }
+    for new in now.iter().filter(|task| !is_in(known, task)) {
+        eprintln!("{}: {}", new.topic, place(new));
+    }
+    now
+}
+
+/// Says what the log refuses when that begins and when it is over, once each.
+fn say_trouble(said: &mut Option<String>, now: Option<String>) {
+    match (&said, &now) {
+        (None, Some(trouble)) => eprintln!("the log fails, and is tried again: {trouble}"),
+        (Some(_), None) => eprintln!("the log works again"),
+        _ => {}
+    }
+    *said = now;
 }
 
 fn place(task: &TaskStatus) -> String {
@@ -138,7 +166,7 @@ impl Rate {
         let passed = self.said.elapsed();
         if passed >= self.every {
             let records = sum(tasks, |metrics| TaskMetrics::get(&metrics.records_in));
-            let a_second = (records - self.records) as f64 / passed.as_secs_f64();
+            let a_second = records.saturating_sub(self.records) as f64 / passed.as_secs_f64();
             eprintln!("{a_second:.0} records/s; {}", totals(tasks));
             (self.said, self.records) = (Instant::now(), records);
         }

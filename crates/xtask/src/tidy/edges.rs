@@ -57,6 +57,7 @@ const ALLOWED: &[Allowed] = &[
             "log",
             "avro",
             "connectors",
+            "registry",
             "server",
             "town",
         ],
@@ -75,6 +76,11 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         room: "reference",
         product: &[],
+        tests: &[],
+    },
+    Allowed {
+        room: "registry",
+        product: &["log"],
         tests: &[],
     },
     Allowed {
