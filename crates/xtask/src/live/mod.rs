@@ -20,6 +20,7 @@ mod registry;
 mod runner;
 mod stage;
 mod tests;
+mod time_rules;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -57,7 +57,7 @@ fn reading(number: usize, users: usize) -> String {
 }
 
 /// A moment as foreign consumers print it: `2026-01-01T00:00:00.000Z`.
-fn iso(time_ms: i64) -> String {
+pub(crate) fn iso(time_ms: i64) -> String {
     let (days, of_day) = (time_ms.div_euclid(86_400_000), time_ms.rem_euclid(86_400_000));
     let (hour, minute, ms) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day % 60_000);
     // Years that begin in March have their odd day last, so that months have a pattern of 153 days in five.

@@ -100,7 +100,7 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         room: "xtask",
-        product: &[],
+        product: &["reference"],
         tests: &[],
     },
 ];

@@ -36,6 +36,10 @@ pub(super) const ALL: &[LiveTest] = &[
         run: oracle::knows_the_findings,
     },
     LiveTest {
+        name: "oracle_knows_late_readings",
+        run: oracle::knows_late_readings,
+    },
+    LiveTest {
         name: "log_keeps_its_promises_on_kafka",
         run: log_crate::keeps_its_promises,
     },
