@@ -108,6 +108,7 @@ pub(crate) fn log_error(error: LogError) -> anyhow::Error {
         | LogError::TooLarge { .. }
         | LogError::Store { .. }
         | LogError::Disconnected { .. }
+        | LogError::ClusterAway { .. }
         | LogError::Fenced { .. }
         | LogError::Unknown { .. }
         | LogError::Busy { .. } => error.into(),
