@@ -32,6 +32,8 @@ impl Task {
     /// When a batch is damaged or an expression fails on a row; a record that cannot be decoded is a dead letter.
     pub fn process(&mut self, batches: &[RawBatch], next: u64) -> Result<(), EngineError> {
         while self.position < next {
+            // Before the segment's end is looked for: it may be the mark after these.
+            self.obey_marks()?;
             let until = self.segment_end(next);
             self.process_segment(batches, until)?;
             self.position = until;
@@ -100,7 +102,6 @@ impl Task {
     }
 
     fn process_segment(&mut self, batches: &[RawBatch], until: u64) -> Result<(), EngineError> {
-        self.obey_marks()?;
         let offsets = self.position..until;
         let mut first = 0;
         for (index, batch) in batches.iter().enumerate() {

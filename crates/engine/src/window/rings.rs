@@ -190,7 +190,11 @@ impl Rings {
         let is_long = capacity as usize >= LONG_ROWS;
         let mut first = ring.front + start as u32;
         first = if first >= capacity { first - capacity } else { first };
-        let last = if first + len > capacity { first + len - capacity } else { first + len };
+        let last = if first + len > capacity {
+            first + len - capacity
+        } else {
+            first + len
+        };
         let last_ms = self.narrow.time_ms(ring, (at + last) as usize - 1);
         let first_ms = self.narrow.time_ms(ring, (at + first) as usize);
         let (head, tail) = if len == capacity && !in_order && !is_long {

@@ -56,9 +56,7 @@ impl Store {
         let capacity = self.blocks.capacity(ring.class);
         if capacity < LONG_ROWS {
             self.prefetch_times(ring.at as usize);
-            self.columns
-                .iter()
-                .for_each(|column| column.prefetch(ring.at as usize));
+            self.columns.iter().for_each(|column| column.prefetch(ring.at as usize));
         } else {
             self.prefetch_long(ring, capacity);
         }

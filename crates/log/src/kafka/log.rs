@@ -19,6 +19,7 @@ use super::produce::{Pipeline, Producer};
 use super::schemas::SchemaIds;
 use super::settings::Settings;
 use super::topic_schemas;
+use crate::batch::BatchHeader;
 use crate::{
     Commit, EngineGuard, Fetch, Log, LogError, Membership, OffsetRange, Removed, Seat, Topic, TopicOptions,
     Transaction, names,
@@ -158,7 +159,12 @@ impl Log for KafkaLog {
 
     fn append(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
         names::check_transaction(transaction)?;
-        self.producer.append(transaction)
+        let offsets = self.producer.append(transaction)?;
+        for (append, offset) in transaction.appends.iter().zip(&offsets) {
+            let records = BatchHeader::parse(&append.batch).map_or(0, |header| u64::from(header.count));
+            self.fetcher.appended(&append.topic, append.partition, offset + records);
+        }
+        Ok(offsets)
     }
 
     fn read(&self, topic: &str, partition: u32, from_offset: u64, bytes_max: usize) -> Result<Fetch, LogError> {

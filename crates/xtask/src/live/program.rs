@@ -51,6 +51,11 @@ impl Program {
         self.0.finish(patience)?.succeeded()
     }
 
+    /// Waits for its end, which has to be good.
+    pub(crate) fn finish(self, patience: Duration) -> Result<Ended> {
+        self.0.finish(patience)?.succeeded()
+    }
+
     /// SIGSTOP: it still owns its sockets, and says nothing.
     pub(crate) fn pause(&self) {
         self.0.signal(Signal::STOP);

@@ -89,6 +89,11 @@ const ALLOWED: &[Allowed] = &[
         tests: &[],
     },
     Allowed {
+        room: "simulation",
+        product: &["engine", "plan", "graph", "log", "avro", "reference"],
+        tests: &[],
+    },
+    Allowed {
         room: "town",
         product: &[],
         tests: &[],

@@ -131,6 +131,14 @@ impl Fetcher {
         waited.unwrap_or_else(PoisonError::into_inner).0.mark
     }
 
+    /// This log has appended to the partition up to `end_offset`, so that its readers are not told before they have it that
+    /// they are at the end.
+    pub(crate) fn appended(&self, topic: &str, partition: u32, end_offset: u64) {
+        if let Some(partition) = self.shared.state().partition(topic, partition) {
+            partition.range.end = partition.range.end.max(end_offset);
+        }
+    }
+
     /// The partition is not read here any more. One that is not read for 30 seconds is let go by itself.
     pub(crate) fn release(&self, topic: &str, partition: u32) {
         let mut state = self.shared.state();

@@ -9,6 +9,7 @@ mod program;
 mod quorum;
 mod registry;
 mod secured;
+mod workers;
 
 use super::runner::LiveTest;
 
@@ -47,6 +48,18 @@ pub(super) const ALL: &[LiveTest] = &[
         run: crates::log_keeps_its_promises,
     },
     LiveTest {
+        name: "killed_worker_loses_and_doubles_nothing",
+        run: workers::killed_worker_loses_and_doubles_nothing,
+    },
+    LiveTest {
+        name: "workers_come_and_go",
+        run: workers::workers_come_and_go,
+    },
+    LiveTest {
+        name: "stopped_worker_commits_nothing_more",
+        run: workers::stopped_worker_commits_nothing_more,
+    },
+    LiveTest {
         name: "secured_broker_lets_its_friends_in",
         run: secured::broker_lets_its_friends_in,
     },
@@ -57,5 +70,9 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "quorum_survives_a_broker_that_stops_answering",
         run: quorum::survives_a_broker_that_stops_answering,
+    },
+    LiveTest {
+        name: "brokers_die_under_workers",
+        run: workers::brokers_die_under_workers,
     },
 ];

@@ -3,6 +3,7 @@
 //! Here is how batches are made that this program never writes: transactional ones and the marks that end them.
 
 mod choice;
+mod foreign;
 mod hidden;
 mod live;
 

@@ -20,7 +20,7 @@ use std::time::Instant;
 use self::session::Session;
 use super::super::cluster::Cluster;
 use super::super::identities::GroupIdentities;
-use crate::{LogError, METADATA_BYTES_MAX, Transaction};
+use crate::{LogError, Transaction};
 
 /// Does the transactions of one transactional id.
 pub(super) struct Transactor {
@@ -59,19 +59,9 @@ impl Transactor {
         Ok(offsets)
     }
 
-    /// What the broker would say too, but too late or less clearly.
+    /// Brokers would say it too, but only after it was tried for long: a topic may be so new that they do not know it yet.
     fn check_commits(&self, transaction: &Transaction) -> Result<(), LogError> {
         for commit in &transaction.commits {
-            if commit.metadata.len() > METADATA_BYTES_MAX {
-                return Err(LogError::TooLarge {
-                    what: format!(
-                        "the metadata that {} commits for {}/{}",
-                        commit.group, commit.topic, commit.partition
-                    ),
-                    bytes: commit.metadata.len() as u64,
-                    limit: METADATA_BYTES_MAX as u64,
-                });
-            }
             let topic = self.cluster.name(&commit.topic);
             let deadline = Instant::now() + self.cluster.settings().transaction_timeout;
             let leader = self

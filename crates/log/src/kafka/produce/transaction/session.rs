@@ -116,12 +116,12 @@ impl Session {
         &mut self,
         deadline: Instant,
         mut attempt: impl FnMut(&mut Session) -> Result<(), Failure>,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), Failure> {
         let mut pauses = Pauses::new();
         while let Err(failure) = attempt(self) {
             self.lines.note(&failure);
             if !may_pass(&failure) || !pauses.wait(deadline) {
-                return Err(self.error(failure));
+                return Err(failure);
             }
         }
         Ok(())
