@@ -109,7 +109,7 @@ fn say_start(pipeline: &Pipeline, running: &Running, place: &Place) {
     }
     let tasks = running.tasks.ever();
     for tasks in tasks.chunk_by(|one, next| one.job == next.job) {
-        let places: Vec<String> = tasks.iter().map(place).collect();
+        let places: Vec<String> = tasks.iter().map(begins).collect();
         let sink = &pipeline.streams[pipeline.jobs[tasks[0].job].sink].topic;
         eprintln!("{} to {sink}: {}", tasks[0].topic, places.join(", "));
     }
@@ -130,7 +130,7 @@ fn say_changes(known: &[TaskStatus], now: Vec<TaskStatus>) -> Vec<TaskStatus> {
         eprintln!("{}: partition {} is given away", gone.topic, gone.partition);
     }
     for new in now.iter().filter(|task| !is_in(known, task)) {
-        eprintln!("{}: {}", new.topic, place(new));
+        eprintln!("{}: {}", new.topic, begins(new));
     }
     now
 }
@@ -145,7 +145,7 @@ fn say_trouble(said: &mut Option<String>, now: Option<String>) {
     *said = now;
 }
 
-fn place(task: &TaskStatus) -> String {
+fn begins(task: &TaskStatus) -> String {
     let TaskStatus {
         partition,
         reads_from,
