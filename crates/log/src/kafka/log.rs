@@ -12,10 +12,9 @@ use std::time::Duration;
 use super::admin::{ClusterStatus, Created, GroupStatus};
 use super::cluster::Cluster;
 use super::failure::Failure;
-use super::fetch::Fetcher;
+use super::fetch::{Fetcher, FetchingMember};
 use super::group::GroupMember;
 use super::identities::GroupIdentities;
-use super::member::Member;
 use super::produce::{Pipeline, Producer};
 use super::schemas::SchemaIds;
 use super::settings::Settings;
@@ -224,11 +223,10 @@ impl Log for KafkaLog {
 
     fn join(&self, group: &str, topic: &str, seat: Seat) -> Result<Box<dyn Membership>, LogError> {
         names::check_name("the group name", group)?;
-        Ok(Box::new(Member {
-            group: GroupMember::join(&self.cluster, &self.identities, group, topic, seat)?,
+        Ok(Box::new(FetchingMember {
+            membership: GroupMember::join(&self.cluster, &self.identities, group, topic, seat)?,
             fetcher: Arc::clone(&self.fetcher),
-            topic: topic.to_owned(),
-            revoked: Vec::new(),
+            topic: topic.into(),
         }))
     }
 

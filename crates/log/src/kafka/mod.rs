@@ -47,7 +47,6 @@ mod live;
 #[cfg(test)]
 mod live_secure;
 mod log;
-mod member;
 mod produce;
 mod properties;
 mod retry;

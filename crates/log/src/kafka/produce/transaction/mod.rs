@@ -7,6 +7,9 @@
 //! - Between two calls no transaction is open: a worker that stops for long holds no reader up.
 //! - After any failure, and after any lost connection even if all went well, its [`Session`] is dropped, and the next
 //!   transaction starts with a new identity: whatever the broker may still receive of the old one is refused.
+//! - Where nothing was done, the caller may do the same transaction again. So the new identity follows the old one only if
+//!   no other has had the id since: he may have done it. A caller that was shut out, or does not know, starts over; only
+//!   then is the id taken from whoever has it.
 
 mod end;
 mod enlist;
@@ -20,6 +23,8 @@ use std::time::Instant;
 use self::session::Session;
 use super::super::cluster::Cluster;
 use super::super::identities::GroupIdentities;
+use super::stamp::Identity;
+use super::trouble;
 use crate::{LogError, Transaction};
 
 /// Does the transactions of one transactional id.
@@ -28,8 +33,17 @@ pub(super) struct Transactor {
     /// As the cluster knows it.
     id: String,
     groups: GroupIdentities,
-    /// `None` until the next transaction needs it.
-    session: Option<Session>,
+    next: Next,
+}
+
+/// How the next transaction begins.
+enum Next {
+    /// With an identity that shuts out all others.
+    TakeOver,
+    /// With one that follows this.
+    GoOnAfter(Identity),
+    /// With what is there.
+    Use(Session),
 }
 
 impl Transactor {
@@ -38,7 +52,7 @@ impl Transactor {
             cluster: Arc::clone(cluster),
             id,
             groups,
-            session: None,
+            next: Next::TakeOver,
         }
     }
 
@@ -48,15 +62,30 @@ impl Transactor {
             return Ok(Vec::new());
         }
         self.check_commits(transaction)?;
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => Session::open(&self.cluster, &self.id, &self.groups)?,
+        let mut session = self.session()?;
+        let identity = session.identity();
+        let done = session.commit(transaction);
+        self.next = match &done {
+            Ok(_) if session.is_certain() => Next::Use(session),
+            Err(error) if error.asks_to_start_over() => Next::TakeOver,
+            _ => Next::GoOnAfter(identity),
         };
-        let offsets = session.commit(transaction)?;
-        if session.is_certain() {
-            self.session = Some(session);
+        done
+    }
+
+    fn session(&mut self) -> Result<Session, LogError> {
+        let (cluster, id, groups) = (&self.cluster, &self.id, &self.groups);
+        match std::mem::replace(&mut self.next, Next::TakeOver) {
+            Next::Use(session) => Ok(session),
+            Next::TakeOver => Session::open(cluster, id, groups),
+            Next::GoOnAfter(identity) => {
+                let session = Session::go_on_after(cluster, id, groups, identity);
+                if session.as_ref().is_err_and(|error| !error.asks_to_start_over()) {
+                    self.next = Next::GoOnAfter(identity);
+                }
+                session
+            }
         }
-        Ok(offsets)
     }
 
     /// Brokers would say it too, but only after it was tried for long: a topic may be so new that they do not know it yet.
@@ -67,7 +96,7 @@ impl Transactor {
             let leader = self
                 .cluster
                 .retry(deadline, || self.cluster.leader(&topic, commit.partition));
-            leader.map_err(|failure| self.cluster.error(failure))?;
+            leader.map_err(|failure| trouble::error(&self.cluster, failure))?;
         }
         Ok(())
     }
