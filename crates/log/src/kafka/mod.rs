@@ -47,6 +47,8 @@ mod live;
 #[cfg(test)]
 mod live_secure;
 mod log;
+#[cfg(test)]
+mod outage;
 mod produce;
 mod properties;
 mod retry;
