@@ -388,16 +388,19 @@ fn a_partition_changes_its_leader() {
         let request = AlterPartitionReassignmentsRequest::default()
             .with_topics(vec![topic])
             .with_timeout_ms(10_000);
-        let answer = scene.cluster.call(Where::Controller, 0..=0, &request).unwrap();
-        assert_eq!(answer.error_code, 0);
+        assert_eq!(
+            scene
+                .cluster
+                .call(Where::Controller, 0..=0, &request)
+                .unwrap()
+                .error_code,
+            0
+        );
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            scene.cluster.forget_leaders(&scene.name());
-            if scene.cluster.leader(&scene.name(), 0) == Ok(next) {
-                break;
-            }
+        while scene.cluster.leader(&scene.name(), 0) != Ok(next) {
             assert!(Instant::now() < deadline);
             std::thread::sleep(Duration::from_millis(50));
+            scene.cluster.forget_leaders(&scene.name());
         }
         assert_eq!(scene.read(1, 0, 500), []);
     }
