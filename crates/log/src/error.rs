@@ -160,6 +160,14 @@ pub enum LogError {
         /// What is wrong and what to do about it.
         reason: String,
     },
+    /// The cluster cannot do it now: brokers are away, or do not know each other yet. Nothing was done.
+    #[error("Kafka at {bootstrap} cannot do it now: {reason}")]
+    ClusterAway {
+        /// As configured.
+        bootstrap: String,
+        /// What was seen last.
+        reason: String,
+    },
     /// The schema registry does not answer, or says that it cannot now.
     #[error("the schema registry does not answer: {reason}")]
     RegistryAway {
@@ -199,7 +207,10 @@ impl LogError {
     pub fn is_retriable(&self) -> bool {
         matches!(
             self,
-            LogError::Disconnected { .. } | LogError::Busy { .. } | LogError::RegistryAway { .. }
+            LogError::Disconnected { .. }
+                | LogError::Busy { .. }
+                | LogError::ClusterAway { .. }
+                | LogError::RegistryAway { .. }
         )
     }
 

@@ -89,13 +89,18 @@ const ALLOWED: &[Allowed] = &[
         tests: &[],
     },
     Allowed {
+        room: "simulation",
+        product: &["engine", "plan", "graph", "log", "avro", "reference"],
+        tests: &[],
+    },
+    Allowed {
         room: "town",
         product: &[],
         tests: &[],
     },
     Allowed {
         room: "xtask",
-        product: &[],
+        product: &["reference"],
         tests: &[],
     },
 ];
