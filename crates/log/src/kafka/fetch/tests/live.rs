@@ -360,14 +360,8 @@ fn every_version_of_a_real_broker() {
 #[test]
 fn a_partition_changes_its_leader() {
     let Some(scene) = Scene::new(2, &[]) else { return };
-    let brokers: Vec<BrokerId> = scene
-        .cluster
-        .metadata(Some(&[]))
-        .unwrap()
-        .brokers
-        .iter()
-        .map(|each| each.node_id)
-        .collect();
+    let metadata = scene.cluster.metadata(Some(&[])).unwrap();
+    let brokers: Vec<BrokerId> = metadata.brokers.iter().map(|each| each.node_id).collect();
     if brokers.len() < 2 {
         eprintln!("skipped: the cluster has one broker only");
         return;
@@ -388,14 +382,8 @@ fn a_partition_changes_its_leader() {
         let request = AlterPartitionReassignmentsRequest::default()
             .with_topics(vec![topic])
             .with_timeout_ms(10_000);
-        assert_eq!(
-            scene
-                .cluster
-                .call(Where::Controller, 0..=0, &request)
-                .unwrap()
-                .error_code,
-            0
-        );
+        let answer = scene.cluster.call(Where::Controller, 0..=0, &request);
+        assert_eq!(answer.unwrap().error_code, 0);
         let deadline = Instant::now() + PATIENCE;
         while scene.cluster.leader(&scene.name(), 0) != Ok(next) {
             assert!(Instant::now() < deadline);
