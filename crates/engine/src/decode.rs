@@ -305,7 +305,7 @@ mod tests {
             let value = [&confluent::header(*id)[..], &[2]].concat();
             builder.push(0, Some(b"k"), Some(&value), &[]);
         }
-        builder.finish()
+        RawBatch::from(builder.finish())
     }
 
     fn reasons(decoder: &mut Decoder) -> Vec<String> {
