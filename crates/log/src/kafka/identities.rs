@@ -18,9 +18,19 @@ pub(crate) struct GroupIdentity {
     pub(crate) instance_id: Option<String>,
 }
 
+impl GroupIdentity {
+    /// Of a worker that has joined and is no member now, or has lost what it works on: every group refuses it. A broker takes
+    /// a transaction's commit from whoever does not say who he is, whoever the group's members are; so an identity, once it
+    /// stands, is replaced and never taken away.
+    pub(crate) fn of_no_member() -> GroupIdentity {
+        GroupIdentity {
+            member_id: "no-member".to_owned(),
+            generation_or_epoch: 0,
+            instance_id: None,
+        }
+    }
+}
+
 /// The identities of one worker, by the group's name on the cluster. Written for a moment by the membership, also from
-/// its threads; read for a moment by the producer.
-///
-/// A group that stands here has the worker as its member as far as we know, and nothing of what the worker works on is
-/// lost. One that is gone has lost it: nothing may be committed.
+/// its threads; read for a moment by the producer. A group that the worker has not joined does not stand here.
 pub(crate) type GroupIdentities = Arc<Mutex<HashMap<String, GroupIdentity>>>;

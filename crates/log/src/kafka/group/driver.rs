@@ -209,17 +209,13 @@ impl Driver {
     }
 
     fn publish(&self, state: &mut State) {
-        let identity = (!state.is_closing).then(|| state.machine.identity()).flatten();
-        if identity == state.published {
-            return;
+        let identity = state.machine.identity().filter(|_| !state.is_closing);
+        let identity = identity.unwrap_or_else(GroupIdentity::of_no_member);
+        if state.published.as_ref() != Some(&identity) {
+            state.published = Some(identity.clone());
+            let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+            identities.insert(self.terms.group.clone(), identity);
         }
-        let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
-        match &identity {
-            Some(identity) => identities.insert(self.terms.group.clone(), identity.clone()),
-            None => identities.remove(&self.terms.group),
-        };
-        drop(identities);
-        state.published = identity;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

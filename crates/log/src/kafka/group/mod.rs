@@ -1,7 +1,7 @@
 //! `GroupMember`: one worker's part in a Kafka consumer group over one topic.
 //!
 //! It fetches nothing and commits nothing; as whom the worker commits, it writes down for the producer
-//! ([`super::identities`]).
+//! ([`super::identities`]), and that it is no member any more before it says that anything is lost.
 //!
 //! | file | what |
 //! |---|---|
@@ -27,6 +27,7 @@ mod consumer;
 mod driver;
 mod embedded;
 mod holdings;
+
 mod lanes;
 mod lease;
 #[cfg(test)]
@@ -97,6 +98,8 @@ impl GroupMember {
             wire,
             machine,
         ));
+        // Before the first answer the worker is no member: it may not commit.
+        driver.step(|_, _| ());
         let member = GroupMember { driver };
         for &lane in lanes {
             member.start(lane)?;
