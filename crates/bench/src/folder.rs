@@ -91,6 +91,7 @@ pub fn measure_log(bench: &LogBench, folder: &Path) -> Result<LogMeasured, Bench
     let committed_after = started.elapsed();
     let findings = running
         .tasks
+        .ever()
         .iter()
         .map(|task| TaskMetrics::get(&task.metrics.rows_out))
         .sum();

@@ -10,6 +10,7 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::TimestampMillisecondType;
 use hw_avro::{ColumnRequest, Columns, Schema, confluent};
 use hw_graph::{Stream, TimeSource};
+use hw_log::LogError;
 use hw_log::batch::{Record, Scratch, walk};
 
 use crate::EngineError;
@@ -23,8 +24,11 @@ pub(crate) const TIME_MS_MAX: i64 = 8_640_000_000_000_000;
 
 /// Finds the text of a writer's schema by its id.
 pub trait Schemas: Send {
-    /// `None` when no schema has that id.
-    fn schema(&self, id: u32) -> Result<Option<String>, hw_log::LogError>;
+    /// `None` when no schema has that id: the records that name it are dead letters.
+    ///
+    /// # Errors
+    /// [`LogError::UnusableSchema`] makes dead letters as well; any other error ends the task, or is tried again.
+    fn schema(&self, id: u32) -> Result<Option<String>, LogError>;
 }
 
 /// Rows that were decoded but not numbered yet.
@@ -184,17 +188,18 @@ impl Decoder {
             Ok(parts) => parts,
             Err(error) => return Ok(Some(Reason::Value(error.to_string()))),
         };
-        if self.time_request.is_none() {
-            if record.timestamp_ms.unsigned_abs() > TIME_MS_MAX as u64 {
-                return Ok(Some(Reason::Time(format!(
-                    "{} ms is no possible time",
-                    record.timestamp_ms
-                ))));
-            }
-            self.times_ms.push(record.timestamp_ms);
+        if self.time_request.is_none() && record.timestamp_ms.unsigned_abs() > TIME_MS_MAX as u64 {
+            return Ok(Some(Reason::Time(format!(
+                "{} ms is no possible time",
+                record.timestamp_ms
+            ))));
         }
-        if self.writers.get(self.writer).is_none_or(|(writer, _)| *writer != id) {
-            self.change_writer(id)?;
+        let is_other = self.writers.get(self.writer).is_none_or(|(writer, _)| *writer != id);
+        if is_other && !self.change_writer(id)? {
+            return Ok(Some(Reason::Value(format!("schema id {id} is not known"))));
+        }
+        if self.time_request.is_none() {
+            self.times_ms.push(record.timestamp_ms);
         }
         let decoded = match &self.writers[self.writer].1 {
             Ok(decoder) => decoder
@@ -213,21 +218,25 @@ impl Decoder {
         Ok(None)
     }
 
+    /// Says whether there is such a schema. One that is not there may be registered later, so that is not remembered; neither
+    /// do made-up ids take memory then.
     #[cold]
-    fn change_writer(&mut self, id: u32) -> Result<(), EngineError> {
+    fn change_writer(&mut self, id: u32) -> Result<bool, EngineError> {
         if let Some(known) = self.writers.iter().position(|(writer, _)| *writer == id) {
             self.writer = known;
-            return Ok(());
+            return Ok(true);
         }
-        let compiled = match self.schemas.schema(id)? {
-            None => Err(format!("schema id {id} is not known")),
-            Some(json) => Schema::parse(&json)
+        let compiled = match self.schemas.schema(id) {
+            Ok(None) => return Ok(false),
+            Ok(Some(json)) => Schema::parse(&json)
                 .and_then(|schema| hw_avro::Decoder::compile(&schema, &self.requests))
                 .map_err(|error| format!("schema id {id}: {error}")),
+            Err(error @ LogError::UnusableSchema { .. }) => Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         };
         self.writer = self.writers.len();
         self.writers.push((id, compiled));
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -242,7 +251,7 @@ fn dead_letter(record: &Record<'_>, reason: Reason) -> DeadLetter {
 }
 
 impl Schemas for Arc<dyn hw_log::Log> {
-    fn schema(&self, id: u32) -> Result<Option<String>, hw_log::LogError> {
+    fn schema(&self, id: u32) -> Result<Option<String>, LogError> {
         hw_log::Log::schema(self.as_ref(), id)
     }
 }

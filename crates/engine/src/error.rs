@@ -53,6 +53,14 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The group that shares partitions out has no place for the worker.
+    #[error("group {group} does not take this worker: {source}")]
+    Group {
+        /// Its name.
+        group: String,
+        /// In the log's words.
+        source: LogError,
+    },
     /// A worker thread ended by a panic.
     #[error("worker {0} has crashed; its uncommitted work is done again at the next start")]
     Crashed(String),

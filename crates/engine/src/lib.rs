@@ -9,6 +9,8 @@
 //!   finish ─ look-ups, filters, projection ─▶ sink ─ record batches ─▶ runner ─ one transaction with the offsets ─▶ Log::append
 //! ```
 
+mod assignment;
+mod backoff;
 mod backtest;
 mod chunk;
 mod clock;
@@ -20,13 +22,17 @@ mod finish;
 mod keys;
 mod metrics;
 mod prefetch;
+mod prepared;
 mod progress;
+mod resume;
 mod rows;
 mod run;
 mod sink;
+mod status;
 mod table;
 mod table_reader;
 mod task;
+mod topics;
 mod window;
 mod worker;
 
@@ -36,8 +42,13 @@ pub use dead_letter::{DeadLetter, Reason};
 pub use decode::Schemas;
 pub use error::EngineError;
 pub use metrics::TaskMetrics;
-pub use progress::{Mark, Resume};
-pub use run::{End, RunOptions, Running, TaskStatus, group, make_topics, start};
+pub use prepared::Prepared;
+pub use resume::{Mark, Resume};
+pub use run::{End, RunOptions, Running, group, start};
 pub use sink::{outside_value, value_schema};
+pub use status::{TaskList, TaskStatus};
 pub use table::Table;
+pub use table_reader::TableReaders;
 pub use task::Task;
+pub use topics::make_topics;
+pub use worker::{Step, Worker};

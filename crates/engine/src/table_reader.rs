@@ -2,15 +2,22 @@
 //!
 //! One reader a table and process; it reads all partitions. It does not look up, and commits nothing: a table is read
 //! whole at every start.
+//!
+//! # Constraints
+//!
+//! - No task works before every table has been read to where it ended at the start ([`TableReaders::catch_up`]): a read
+//!   that gives nothing does not mean that, for a log may still be fetching.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use hw_avro::{ColumnRequest, Columns, Schema, confluent};
-use hw_log::Log;
+use hw_graph::Pipeline;
 use hw_log::batch::{Scratch, walk};
+use hw_log::{Log, LogError};
 
 use crate::EngineError;
 use crate::expr::BoundExpr;
@@ -21,8 +28,54 @@ const READ_BYTES: usize = 4 << 20;
 /// Rows are handed to the table in blocks of this many.
 const BLOCK_ROWS: usize = 8_192;
 
+/// How long to wait for what is being fetched, at most, before looking again.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// The readers of all tables of a pipeline.
+#[derive(Default)]
+pub struct TableReaders(Vec<TableReader>);
+
+impl TableReaders {
+    pub(crate) fn open(pipeline: &Pipeline, log: &Arc<dyn Log>) -> Result<TableReaders, EngineError> {
+        let readers = pipeline
+            .tables
+            .iter()
+            .map(|table| TableReader::new(Arc::clone(log), table));
+        Ok(TableReaders(readers.collect::<Result<_, _>>()?))
+    }
+
+    /// As the pipeline numbers them.
+    pub(crate) fn tables(&self) -> Vec<Arc<RwLock<Table>>> {
+        self.0.iter().map(|reader| Arc::clone(&reader.table)).collect()
+    }
+
+    /// Reads what there is; says whether every table has been read to where it ended when it was opened.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or what is in it is damaged.
+    pub fn catch_up(&mut self) -> Result<bool, EngineError> {
+        let mut has_all = true;
+        for reader in &mut self.0 {
+            reader.catch_up()?;
+            has_all &= reader.has_reached_end();
+        }
+        Ok(has_all)
+    }
+
+    /// Reads every table to where it ended when it was opened, however long that takes.
+    pub(crate) fn read_to_end(&mut self, log: &dyn Log) -> Result<(), EngineError> {
+        loop {
+            let seen = log.wait_for_appends(0, Duration::ZERO)?;
+            if self.catch_up()? {
+                return Ok(());
+            }
+            log.wait_for_appends(seen, WAIT)?;
+        }
+    }
+}
+
 /// Follows the topic of one table.
-pub(crate) struct TableReader {
+struct TableReader {
     log: Arc<dyn Log>,
     topic: String,
     schema: arrow::datatypes::SchemaRef,
@@ -32,14 +85,16 @@ pub(crate) struct TableReader {
     columns: Columns,
     keys: Vec<String>,
     positions: Vec<u64>,
+    /// Where the partitions ended when the reader was made.
+    ends: Vec<u64>,
     writers: Vec<(u32, Option<hw_avro::Decoder>)>,
-    pub(crate) table: Arc<RwLock<Table>>,
+    table: Arc<RwLock<Table>>,
     /// Rows that could not be decoded or that break a `CHECK`; the table stayed as it was.
-    pub(crate) refused: u64,
+    refused: u64,
 }
 
 impl TableReader {
-    pub(crate) fn new(log: Arc<dyn Log>, table: &hw_graph::Table) -> Result<TableReader, EngineError> {
+    fn new(log: Arc<dyn Log>, table: &hw_graph::Table) -> Result<TableReader, EngineError> {
         let requests: Vec<ColumnRequest> = table
             .columns
             .fields()
@@ -49,7 +104,7 @@ impl TableReader {
             .map(|(_, field)| ColumnRequest::new(field.name(), field.data_type().clone(), field.is_nullable()))
             .collect();
         let columns = Columns::new(&requests);
-        let positions = log.ranges(&table.topic)?.iter().map(|range| range.start).collect();
+        let ranges = log.ranges(&table.topic)?;
         let checks = table
             .checks
             .iter()
@@ -65,7 +120,8 @@ impl TableReader {
             })?,
             requests,
             keys: Vec::new(),
-            positions,
+            positions: ranges.iter().map(|range| range.start).collect(),
+            ends: ranges.iter().map(|range| range.end).collect(),
             writers: Vec::new(),
             table: Arc::new(RwLock::new(Table::new(&table.columns, table.key)?)),
             refused: 0,
@@ -73,26 +129,29 @@ impl TableReader {
         })
     }
 
-    /// Reads what there is to the end of every partition; says whether there was anything.
-    pub(crate) fn catch_up(&mut self) -> Result<bool, EngineError> {
-        let mut found = false;
+    /// Reads what there is, in every partition.
+    fn catch_up(&mut self) -> Result<(), EngineError> {
         for partition in 0..self.positions.len() {
             loop {
-                let fetch = self
-                    .log
-                    .read(&self.topic, partition as u32, self.positions[partition], READ_BYTES)?;
-                if fetch.batches.is_empty() {
-                    break;
-                }
-                found = true;
+                let from = self.positions[partition];
+                let fetch = self.log.read(&self.topic, partition as u32, from, READ_BYTES)?;
                 for batch in &fetch.batches {
-                    self.take_batch(batch, self.positions[partition])?;
+                    self.take_batch(batch, from)?;
+                }
+                if fetch.next_offset <= from {
+                    break;
                 }
                 self.positions[partition] = fetch.next_offset;
             }
         }
-        self.hand_over()?;
-        Ok(found)
+        self.hand_over()
+    }
+
+    fn has_reached_end(&self) -> bool {
+        self.positions
+            .iter()
+            .zip(&self.ends)
+            .all(|(position, end)| position >= end)
     }
 
     fn take_batch(&mut self, batch: &[u8], from: u64) -> Result<(), EngineError> {
@@ -132,10 +191,8 @@ impl TableReader {
             return Ok(());
         };
         let writer = self.writer(id)?;
-        let decoded = self.writers[writer]
-            .1
-            .as_ref()
-            .map(|decoder| decoder.decode(avro, &mut self.columns));
+        let decoder = writer.and_then(|writer| self.writers[writer].1.as_ref());
+        let decoded = decoder.map(|decoder| decoder.decode(avro, &mut self.columns));
         if matches!(decoded, Some(Ok(()))) {
             self.keys.push(key.to_owned());
         } else {
@@ -148,17 +205,24 @@ impl TableReader {
         }
     }
 
-    fn writer(&mut self, id: u32) -> Result<usize, EngineError> {
+    /// `None` when there is no such schema. It may be registered later, so that is not remembered.
+    fn writer(&mut self, id: u32) -> Result<Option<usize>, EngineError> {
         if let Some(known) = self.writers.iter().position(|(writer, _)| *writer == id) {
-            return Ok(known);
+            return Ok(Some(known));
         }
-        let json = self.log.schema(id)?;
-        let decoder = json.and_then(|json| {
-            let schema = Schema::parse(&json).ok()?;
-            hw_avro::Decoder::compile(&schema, &self.requests).ok()
-        });
+        let decoder = match self.log.schema(id) {
+            Ok(None) => return Ok(None),
+            Ok(Some(json)) => {
+                let schema = Schema::parse(&json);
+                schema
+                    .and_then(|schema| hw_avro::Decoder::compile(&schema, &self.requests))
+                    .ok()
+            }
+            Err(LogError::UnusableSchema { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
         self.writers.push((id, decoder));
-        Ok(self.writers.len() - 1)
+        Ok(Some(self.writers.len() - 1))
     }
 
     fn hand_over(&mut self) -> Result<(), EngineError> {

@@ -23,7 +23,8 @@ use crate::decode::{Decoder, Schemas};
 use crate::finish::Finish;
 use crate::keys::Keys;
 use crate::metrics::TaskMetrics;
-use crate::progress::{Mark, Progress, Resume};
+use crate::progress::{Mark, Progress};
+use crate::resume::Resume;
 use crate::rows::RowMaker;
 use crate::sink::{Output, SinkWriter, outside_value, value_schema};
 use crate::table::Table;
@@ -68,6 +69,8 @@ pub struct Task {
     /// Until then records only bear witness.
     warm_up: Option<WarmUp>,
     metrics: Arc<TaskMetrics>,
+    /// What an earlier task of the same partition had counted of unmatched rows and cut windows.
+    counted_before: (u64, u64),
 }
 
 impl Task {
@@ -149,6 +152,7 @@ impl Task {
             replay_marks: Vec::new(),
             warm_up: None,
             metrics: Arc::default(),
+            counted_before: (0, 0),
         })
     }
 
@@ -198,6 +202,15 @@ impl Task {
     /// The partition's clock in milliseconds.
     pub fn clock_ms(&self) -> Option<i64> {
         self.clock.now_ms()
+    }
+
+    /// Counts on where `metrics` stands.
+    pub(crate) fn count_into(&mut self, metrics: Arc<TaskMetrics>) {
+        self.counted_before = (
+            TaskMetrics::get(&metrics.unmatched),
+            TaskMetrics::get(&metrics.cut_windows),
+        );
+        self.metrics = metrics;
     }
 
     /// What the task counts.
@@ -275,12 +288,12 @@ impl Task {
             Windowed::Sliding(keyed) => (keyed.waiting(), keyed.cut_windows),
             Windowed::Tumbling(keyed) => (keyed.waiting(), keyed.cut_windows),
         };
-        let metrics = &self.metrics;
+        let (metrics, (unmatched, cut_before)) = (&self.metrics, self.counted_before);
         TaskMetrics::set(&metrics.state_bytes, bytes as u64);
         TaskMetrics::set(&metrics.keys, keys as u64);
         TaskMetrics::set(&metrics.waiting, waiting as u64);
-        TaskMetrics::set(&metrics.cut_windows, cut_windows);
-        TaskMetrics::set(&metrics.unmatched, self.finish.unmatched);
+        TaskMetrics::set(&metrics.cut_windows, cut_before + cut_windows);
+        TaskMetrics::set(&metrics.unmatched, unmatched + self.finish.unmatched);
         TaskMetrics::set(&metrics.lag, lag);
         let clock_ms = self.clock.now_ms().unwrap_or(i64::MIN);
         metrics.clock_ms.store(clock_ms, std::sync::atomic::Ordering::Relaxed);

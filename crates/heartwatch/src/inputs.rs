@@ -101,20 +101,29 @@ pub(crate) fn log_error(error: LogError) -> anyhow::Error {
         | LogError::TopicDiffers { .. }
         | LogError::Invalid { .. }
         | LogError::EngineRunning { .. }
-        | LogError::Unusable { .. } => mistake(error),
+        | LogError::Unusable { .. }
+        | LogError::Cluster { .. }
+        | LogError::Registry { .. }
+        | LogError::UnusableSchema { .. } => mistake(error),
         LogError::OffsetOutOfRange { .. }
         | LogError::InvalidBatch { .. }
+        | LogError::Damaged { .. }
         | LogError::TooLarge { .. }
         | LogError::Store { .. }
         | LogError::Disconnected { .. }
+        | LogError::ClusterAway { .. }
+        | LogError::RegistryAway { .. }
+        | LogError::Fenced { .. }
+        | LogError::Unknown { .. }
         | LogError::Busy { .. } => error.into(),
     }
 }
 
-/// As [`log_error`], for an engine that does not start.
+/// As [`log_error`], for an engine that does not start, or that finds while it runs what it cannot go on with.
 pub(crate) fn start_error(error: EngineError) -> anyhow::Error {
     match error {
         EngineError::Log(error) => log_error(error),
+        EngineError::Group { source, .. } => log_error(source),
         EngineError::Plan(_) | EngineError::Schema { .. } | EngineError::Topics(_) | EngineError::Metadata { .. } => {
             mistake(error)
         }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use hw_engine::{Running, TaskMetrics, TaskStatus};
+use hw_engine::{Running, TaskList, TaskMetrics, TaskStatus};
 use hw_graph::Pipeline;
 use hw_log::Log;
 use hw_log::batch::{Scratch, walk};
@@ -62,7 +62,7 @@ impl StatusPage {
     /// Shows these tasks from now on.
     pub(crate) fn show(&self, running: &Running) {
         let run = Run {
-            tasks: running.tasks.clone(),
+            tasks: Arc::clone(&running.tasks),
             stop: running.stopper(),
         };
         // Told once; a second time would be ignored.
@@ -91,7 +91,7 @@ struct Status {
 
 /// The engine at work, as far as it is shown.
 struct Run {
-    tasks: Vec<TaskStatus>,
+    tasks: Arc<TaskList>,
     /// Set when the engine is asked to stop, and by itself when it fails.
     stop: Arc<AtomicBool>,
 }
@@ -123,14 +123,17 @@ impl Source for Status {
             Some(run) if run.stop.load(Ordering::Relaxed) => {
                 Err("the pipeline has ended: it was stopped, or it failed and its process says why".to_owned())
             }
-            Some(_) => Ok(()),
+            Some(run) => match run.tasks.trouble() {
+                Some(trouble) => Err(format!("the log fails, and is tried again: {trouble}")),
+                None => Ok(()),
+            },
         }
     }
 
     fn tasks(&self) -> Vec<Task> {
         self.run
             .get()
-            .map_or_else(Vec::new, |run| run.tasks.iter().map(task).collect())
+            .map_or_else(Vec::new, |run| run.tasks.present().iter().map(task).collect())
     }
 
     fn findings(&self, limit: usize) -> Result<Vec<Value>, String> {
@@ -162,6 +165,7 @@ fn task(status: &TaskStatus) -> Task {
             dead_letters: TaskMetrics::get(&metrics.dead_letters),
             unmatched: TaskMetrics::get(&metrics.unmatched),
             cut_windows: TaskMetrics::get(&metrics.cut_windows),
+            starts_over: TaskMetrics::get(&metrics.starts_over),
             waiting: TaskMetrics::get(&metrics.waiting),
             keys: TaskMetrics::get(&metrics.keys),
             state_bytes: TaskMetrics::get(&metrics.state_bytes),

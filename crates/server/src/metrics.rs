@@ -19,7 +19,7 @@ struct Family {
     value: fn(&Task) -> Option<f64>,
 }
 
-const FAMILIES: [Family; 11] = [
+const FAMILIES: [Family; 12] = [
     Family {
         name: "heartwatch_records_in_total",
         kind: "counter",
@@ -55,6 +55,12 @@ const FAMILIES: [Family; 11] = [
         kind: "counter",
         help: "Answers whose windows reached over rows that do not know each other.",
         value: |task| Some(task.numbers.cut_windows as f64),
+    },
+    Family {
+        name: "heartwatch_starts_over_total",
+        kind: "counter",
+        help: "How often a task was made anew because the log refused a transaction, or did not say whether it was committed.",
+        value: |task| Some(task.numbers.starts_over as f64),
     },
     Family {
         name: "heartwatch_waiting_rows",

@@ -53,7 +53,7 @@ pub struct Task {
     pub numbers: Numbers,
 }
 
-/// What a task counts; the first six since the start, the others at the moment.
+/// What a task counts; the first seven since the start, the others at the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Numbers {
     /// Records read, replayed ones not counted.
@@ -68,6 +68,8 @@ pub struct Numbers {
     pub unmatched: u64,
     /// Answers whose windows reached over rows that do not know each other.
     pub cut_windows: u64,
+    /// How often it was made anew because the log refused a transaction, or did not say whether it was committed.
+    pub starts_over: u64,
     /// Rows that wait for the clock.
     pub waiting: u64,
     /// Keys that are remembered.
@@ -90,6 +92,7 @@ impl Numbers {
                 dead_letters: sum.dead_letters + number.dead_letters,
                 unmatched: sum.unmatched + number.unmatched,
                 cut_windows: sum.cut_windows + number.cut_windows,
+                starts_over: sum.starts_over + number.starts_over,
                 waiting: sum.waiting + number.waiting,
                 keys: sum.keys + number.keys,
                 state_bytes: sum.state_bytes + number.state_bytes,

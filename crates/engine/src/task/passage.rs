@@ -22,7 +22,7 @@ use crate::window::keyed::{Keyed, Operator};
 /// Rows are decoded into chunks of about this many.
 const CHUNK_ROWS: usize = 4_096;
 
-/// How far ahead of a row its key's state, and half as far its rows, are asked for.
+/// How far ahead of a row its key's state is asked for.
 const AHEAD: usize = 32;
 
 impl Task {
@@ -32,6 +32,8 @@ impl Task {
     /// When a batch is damaged or an expression fails on a row; a record that cannot be decoded is a dead letter.
     pub fn process(&mut self, batches: &[RawBatch], next: u64) -> Result<(), EngineError> {
         while self.position < next {
+            // Before the segment's end is looked for: it may be the mark after these.
+            self.obey_marks()?;
             let until = self.segment_end(next);
             self.process_segment(batches, until)?;
             self.position = until;
@@ -100,7 +102,6 @@ impl Task {
     }
 
     fn process_segment(&mut self, batches: &[RawBatch], until: u64) -> Result<(), EngineError> {
-        self.obey_marks()?;
         let offsets = self.position..until;
         let mut first = 0;
         for (index, batch) in batches.iter().enumerate() {
@@ -207,8 +208,14 @@ impl Task {
         let Some(now_ms) = self.clock.now_ms() else { return };
         match &mut self.windowed {
             Windowed::None => {}
-            Windowed::Sliding(keyed) => keyed.advance(now_ms, &self.chunks, &mut self.evaluated),
-            Windowed::Tumbling(keyed) => keyed.advance(now_ms, &self.chunks, &mut self.evaluated),
+            Windowed::Sliding(keyed) => {
+                keyed.advance(now_ms, &self.chunks, &mut self.evaluated);
+                keyed.finish_run(&self.chunks, &mut self.evaluated);
+            }
+            Windowed::Tumbling(keyed) => {
+                keyed.advance(now_ms, &self.chunks, &mut self.evaluated);
+                keyed.finish_run(&self.chunks, &mut self.evaluated);
+            }
         }
     }
 
@@ -285,9 +292,6 @@ impl ChunkRun<'_> {
             if let Some(ahead) = chunk.keys.get(row + AHEAD) {
                 keyed.prefetch_state(*ahead);
             }
-            if let Some(ahead) = chunk.keys.get(row + AHEAD / 2) {
-                keyed.prefetch_rows(*ahead);
-            }
             let (key, time_ms) = (chunk.keys[row], chunk.times_ms[row]);
             let mut observed = self.clock.observe(key, time_ms);
             if observed == Observed::SetBack {
@@ -309,10 +313,11 @@ impl ChunkRun<'_> {
                 chunk: number,
                 row: row as u32,
             };
-            if !keyed.arrive(key, time_ms, now_ms, at) {
+            if !keyed.arrive(key, time_ms, now_ms, at, (self.chunks, self.evaluated)) {
                 self.refused.push((chunk.offsets[row], Reason::Late));
             }
         }
+        keyed.finish_run(self.chunks, self.evaluated);
     }
 
     #[inline]

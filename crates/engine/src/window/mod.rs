@@ -14,6 +14,7 @@ mod known;
 mod late_rows;
 mod queue;
 mod rings;
+mod run;
 pub(crate) mod sliding;
 mod state;
 mod stats;

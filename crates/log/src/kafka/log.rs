@@ -12,13 +12,14 @@ use std::time::Duration;
 use super::admin::{ClusterStatus, Created, GroupStatus};
 use super::cluster::Cluster;
 use super::failure::Failure;
-use super::fetch::Fetcher;
+use super::fetch::{Fetcher, FetchingMember};
 use super::group::GroupMember;
 use super::identities::GroupIdentities;
 use super::produce::{Pipeline, Producer};
 use super::schemas::SchemaIds;
 use super::settings::Settings;
 use super::topic_schemas;
+use crate::batch::BatchHeader;
 use crate::{
     Commit, EngineGuard, Fetch, Log, LogError, Membership, OffsetRange, Removed, Seat, Topic, TopicOptions,
     Transaction, names,
@@ -27,7 +28,7 @@ use crate::{
 /// A log on an Apache Kafka cluster.
 pub struct KafkaLog {
     cluster: Arc<Cluster>,
-    fetcher: Fetcher,
+    fetcher: Arc<Fetcher>,
     producer: Arc<Producer>,
     /// As whom this log commits, by group: written by its memberships, read by its producer.
     identities: GroupIdentities,
@@ -51,7 +52,7 @@ impl KafkaLog {
         let identities = GroupIdentities::default();
         let producer = Producer::of_command(Arc::clone(&cluster), Arc::clone(&identities))?;
         Ok(KafkaLog {
-            fetcher: Fetcher::new(Arc::clone(&cluster)),
+            fetcher: Arc::new(Fetcher::new(Arc::clone(&cluster))),
             producer: Arc::new(producer),
             identities,
             schemas,
@@ -158,7 +159,12 @@ impl Log for KafkaLog {
 
     fn append(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
         names::check_transaction(transaction)?;
-        self.producer.append(transaction)
+        let offsets = self.producer.append(transaction)?;
+        for (append, offset) in transaction.appends.iter().zip(&offsets) {
+            let records = BatchHeader::parse(&append.batch).map_or(0, |header| u64::from(header.count));
+            self.fetcher.appended(&append.topic, append.partition, offset + records);
+        }
+        Ok(offsets)
     }
 
     fn read(&self, topic: &str, partition: u32, from_offset: u64, bytes_max: usize) -> Result<Fetch, LogError> {
@@ -207,7 +213,7 @@ impl Log for KafkaLog {
         let producer = Producer::of_worker(Arc::clone(&self.cluster), id, Arc::clone(&identities));
         Ok(Some(Arc::new(KafkaLog {
             cluster: Arc::clone(&self.cluster),
-            fetcher: Fetcher::new(Arc::clone(&self.cluster)),
+            fetcher: Arc::new(Fetcher::new(Arc::clone(&self.cluster))),
             producer: Arc::new(producer),
             identities,
             schemas: Arc::clone(&self.schemas),
@@ -217,13 +223,11 @@ impl Log for KafkaLog {
 
     fn join(&self, group: &str, topic: &str, seat: Seat) -> Result<Box<dyn Membership>, LogError> {
         names::check_name("the group name", group)?;
-        Ok(Box::new(GroupMember::join(
-            &self.cluster,
-            &self.identities,
-            group,
-            topic,
-            seat,
-        )?))
+        Ok(Box::new(FetchingMember {
+            membership: GroupMember::join(&self.cluster, &self.identities, group, topic, seat)?,
+            fetcher: Arc::clone(&self.fetcher),
+            topic: topic.into(),
+        }))
     }
 
     /// Brokers clean their topics themselves.

@@ -44,7 +44,7 @@ pub struct Settings {
     pub(crate) transactional_id_prefix: Option<String>,
     /// `transaction.timeout.ms`: how long a dead worker's open transaction holds readers up.
     pub(crate) transaction_timeout: Duration,
-    /// `fetch.max.bytes`, of one answer.
+    /// `fetch.max.bytes`: of all that is fetched and not read yet. One answer has a quarter of it at most.
     pub(crate) fetch_bytes_max: u32,
     /// `max.partition.fetch.bytes`, of one partition in one answer.
     pub(crate) partition_fetch_bytes_max: u32,
@@ -98,7 +98,7 @@ impl Settings {
             group_instance_id: properties.text("group.instance.id"),
             transactional_id_prefix: properties.text("transactional.id.prefix"),
             transaction_timeout: properties.millis("transaction.timeout.ms", 10_000)?,
-            fetch_bytes_max: properties.bytes("fetch.max.bytes", 50 << 20)?,
+            fetch_bytes_max: properties.bytes("fetch.max.bytes", 16 << 20)?,
             partition_fetch_bytes_max: properties.bytes("max.partition.fetch.bytes", 1 << 20)?,
             fetch_wait_max: properties.millis("fetch.max.wait.ms", 500)?,
             fetch_bytes_min: properties.bytes("fetch.min.bytes", 1)?,

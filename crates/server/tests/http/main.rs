@@ -49,6 +49,7 @@ impl Source for Fixed {
             dead_letters: 4,
             unmatched: 5,
             cut_windows: 6,
+            starts_over: 11,
             waiting: 7,
             keys: 8,
             state_bytes: 9,
@@ -141,6 +142,7 @@ fn metrics_are_what_prometheus_reads() {
         ("dead_letters_total", 4.0),
         ("unmatched_total", 5.0),
         ("cut_windows_total", 6.0),
+        ("starts_over_total", 11.0),
         ("waiting_rows", 7.0),
         ("keys", 8.0),
         ("state_bytes", 9.0),
@@ -185,14 +187,14 @@ fn status_has_every_task_and_the_totals() {
     assert!(status["uptime_seconds"].as_f64().expect("a number") >= 0.0);
     let totals = json!({
         "records_in": 2_000, "rows_out": 40, "late": 6, "dead_letters": 8, "unmatched": 10,
-        "cut_windows": 12, "waiting": 14, "keys": 16, "state_bytes": 18, "lag": 20,
+        "cut_windows": 12, "starts_over": 22, "waiting": 14, "keys": 16, "state_bytes": 18, "lag": 20,
     });
     assert_eq!(status["totals"], totals);
     assert_eq!(status["tasks"].as_array().map(Vec::len), Some(2));
     let task = json!({
         "job": 1, "topic": "readings", "partition": 0, "clock_ms": 1_767_225_600_123_i64,
         "records_in": 1_000, "rows_out": 20, "late": 3, "dead_letters": 4, "unmatched": 5,
-        "cut_windows": 6, "waiting": 7, "keys": 8, "state_bytes": 9, "lag": 10,
+        "cut_windows": 6, "starts_over": 11, "waiting": 7, "keys": 8, "state_bytes": 9, "lag": 10,
     });
     assert_eq!(status["tasks"][0], task);
     assert_eq!(status["tasks"][1]["clock_ms"], json!(null));

@@ -57,6 +57,7 @@ const ALLOWED: &[Allowed] = &[
             "log",
             "avro",
             "connectors",
+            "registry",
             "server",
             "town",
         ],
@@ -78,8 +79,18 @@ const ALLOWED: &[Allowed] = &[
         tests: &[],
     },
     Allowed {
+        room: "registry",
+        product: &["log"],
+        tests: &[],
+    },
+    Allowed {
         room: "server",
         product: &[],
+        tests: &[],
+    },
+    Allowed {
+        room: "simulation",
+        product: &["engine", "plan", "graph", "log", "avro", "reference"],
         tests: &[],
     },
     Allowed {
@@ -89,7 +100,7 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         room: "xtask",
-        product: &[],
+        product: &["reference"],
         tests: &[],
     },
 ];

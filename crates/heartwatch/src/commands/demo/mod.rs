@@ -147,7 +147,7 @@ impl Demo {
                 break;
             }
             let log = self.log.as_ref();
-            self.numbers.look(elapsed, &self.running.tasks);
+            self.numbers.look(elapsed, &self.running.tasks.ever());
             self.feed.send(log, fed_from.elapsed(), self.numbers.lag)?;
             let new = self.watch.look(log, self.numbers.clock_ms)?;
             if cleaned.elapsed() >= CLEAN_EVERY {
@@ -174,10 +174,10 @@ impl Demo {
     /// Stops the workers, whatever happened before, and says what was done.
     fn end(mut self, began: Instant) -> anyhow::Result<String> {
         self.running.stop();
-        let tasks = self.running.tasks.clone();
+        let tasks = Arc::clone(&self.running.tasks);
         self.running.join()?;
         self.watch.look(self.log.as_ref(), None)?;
-        self.numbers.look(began.elapsed(), &tasks);
+        self.numbers.look(began.elapsed(), &tasks.ever());
         Ok(format!(
             "stopped after {:.1} s: {} readings sent, {} findings, {} late, {} dead letters",
             began.elapsed().as_secs_f64(),

@@ -153,7 +153,8 @@ impl State {
         let OffsetRange { start, end } = partition.range;
         partition.range = OffsetRange {
             start: arrival.start_offset.unwrap_or(start),
-            end: arrival.end_offset.unwrap_or(end),
+            // An answer that was under way while we appended knows less than we.
+            end: arrival.end_offset.map_or(end, |heard| heard.max(end)),
         };
         let end_offset = partition.range.end;
         let mut is_news = false;

@@ -36,6 +36,7 @@ mod broker;
 mod buffers;
 mod cursor;
 mod hop;
+mod member;
 mod partition;
 mod planning;
 mod state;
@@ -50,6 +51,7 @@ use kafka_protocol::messages::BrokerId;
 use self::arrival::Arrival;
 use self::broker::BrokerThread;
 use self::buffers::Buffers;
+pub(crate) use self::member::FetchingMember;
 use self::planning::{Named, Next, Plan};
 use self::state::{Limits, Place, State, nothing};
 use super::cluster::Cluster;
@@ -129,6 +131,14 @@ impl Fetcher {
             .arrived
             .wait_timeout_while(state, timeout, |state| state.mark == seen);
         waited.unwrap_or_else(PoisonError::into_inner).0.mark
+    }
+
+    /// This log has appended to the partition up to `end_offset`, so that its readers are not told before they have it that
+    /// they are at the end.
+    pub(crate) fn appended(&self, topic: &str, partition: u32, end_offset: u64) {
+        if let Some(partition) = self.shared.state().partition(topic, partition) {
+            partition.range.end = partition.range.end.max(end_offset);
+        }
     }
 
     /// The partition is not read here any more. One that is not read for 30 seconds is let go by itself.

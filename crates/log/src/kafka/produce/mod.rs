@@ -52,6 +52,7 @@ mod pauses;
 mod pipeline;
 mod stamp;
 mod transaction;
+mod trouble;
 mod verdict;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -162,7 +163,7 @@ impl Producer {
         }
         let patience = self.patience();
         let identity = identity::without_transactions(&self.cluster, Instant::now() + patience);
-        let identity = identity.map_err(|failure| self.cluster.error(failure))?;
+        let identity = identity.map_err(|failure| trouble::error(&self.cluster, failure))?;
         Ok(Courier::new(&self.cluster, identity, patience))
     }
 

@@ -3,8 +3,10 @@
 //! Here is how batches are made that this program never writes: transactional ones and the marks that end them.
 
 mod choice;
+mod foreign;
 mod hidden;
 mod live;
+mod stage;
 
 use crate::batch::{BatchBuilder, Compression};
 

@@ -16,6 +16,7 @@ use crate::LogError;
 use crate::kafka::failure::{Failure, Subject};
 use crate::kafka::produce::identity;
 use crate::kafka::produce::stamp::Visible;
+use crate::kafka::produce::trouble;
 use crate::kafka::produce::verdict::{self, Verdict};
 
 impl Courier {
@@ -150,7 +151,7 @@ impl Courier {
             }));
         }
         let identity = identity::without_transactions(&self.cluster, Instant::now() + self.patience);
-        let identity = identity.map_err(|failure| self.cluster.error(failure))?;
+        let identity = identity.map_err(|failure| trouble::error(&self.cluster, failure))?;
         lane.renumber(identity, Instant::now());
         Ok(())
     }

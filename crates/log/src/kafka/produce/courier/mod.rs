@@ -27,6 +27,7 @@ use self::link::{Link, Terms};
 use super::super::cluster::Cluster;
 use super::super::failure::Failure;
 use super::stamp::{Identity, Visible};
+use super::trouble;
 use crate::batch::BatchHeader;
 use crate::{Append, LogError};
 
@@ -169,7 +170,7 @@ impl Courier {
             self.cluster.leader(&name, partition)?;
             self.cluster.partitions(&name)
         });
-        let partitions = partitions.map_err(|failure| self.cluster.error(failure))?;
+        let partitions = partitions.map_err(|failure| trouble::error(&self.cluster, failure))?;
         let lane = self.lanes.len();
         let lanes = self.lanes_of.entry(name.clone()).or_default();
         lanes.resize(partitions.max(partition + 1) as usize, None);
@@ -188,7 +189,7 @@ impl Courier {
                 reason: failure.to_string(),
             };
         }
-        self.cluster.error(failure)
+        trouble::error(&self.cluster, failure)
     }
 
     /// As errors call us.

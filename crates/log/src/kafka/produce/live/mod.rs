@@ -3,6 +3,10 @@
 //! What a reader sees is read by plain Fetch requests here: the producer's own view proves nothing.
 
 mod appends;
+mod faults;
+mod fences;
+mod outage;
+mod proxy;
 mod reader;
 mod transactions;
 
@@ -119,4 +123,12 @@ impl Stage {
 
 pub(super) fn transaction(appends: Vec<Append>, commits: Vec<Commit>) -> Transaction {
     Transaction { appends, commits }
+}
+
+pub(super) fn wait_for(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

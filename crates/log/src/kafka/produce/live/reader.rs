@@ -85,9 +85,19 @@ fn fetch(
         .with_max_bytes(16 << 20)
         .with_isolation_level(if isolation == Isolation::ReadCommitted { 1 } else { 0 })
         .with_topics(vec![wanted]);
-    let leader = cluster.leader(&name, partition).unwrap();
-    let answer = cluster.call(Where::Broker(leader), 4..=11, &request).unwrap();
-    let answer = answer.responses[0].partitions[0].clone();
-    assert_eq!(answer.error_code, 0);
-    answer
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let fetched = cluster.retry(deadline, || {
+            let leader = cluster.leader(&name, partition)?;
+            cluster.call(Where::Broker(leader), 4..=11, &request)
+        });
+        let fetched = fetched.unwrap().responses[0].partitions[0].clone();
+        // A broker may not have made its part of a new topic yet.
+        if fetched.error_code == 0 || Instant::now() > deadline {
+            assert_eq!(fetched.error_code, 0);
+            return fetched;
+        }
+        cluster.forget_leaders(&name);
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

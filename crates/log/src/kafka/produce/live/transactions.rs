@@ -1,9 +1,8 @@
 //! Transactions on a healthy broker.
 
-use std::time::{Duration, Instant};
-
-use super::{Stage, transaction};
-use crate::LogError;
+use super::{Stage, transaction, wait_for};
+use crate::batch::{BatchBuilder, Compression};
+use crate::{Append, BatchError, LogError, METADATA_BYTES_MAX};
 
 #[test]
 fn all_of_it_is_there() {
@@ -27,50 +26,75 @@ fn all_of_it_is_there() {
 }
 
 #[test]
-fn commit_time() {
-    let Some(stage) = Stage::set("time", 12, &[]) else {
+fn commits_carry_metadata() {
+    let Some(stage) = Stage::set("metadata", 2, &[]) else {
         return;
     };
     let worker = stage.worker(&stage.topic);
-    let mut times = Vec::new();
-    for round in 0..500u64 {
-        let appends = (0..12)
-            .map(|partition| stage.append(partition, &["a", "b", "c"]))
-            .collect();
-        let commits = (0..12)
-            .map(|partition| stage.commit(&stage.topic, partition, round, b"metadata"))
-            .collect();
-        let transaction = transaction(appends, commits);
-        let started = Instant::now();
-        worker.append(&transaction).unwrap();
-        times.push(started.elapsed());
-        if std::env::var_os("PAUSE").is_some() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-    times.sort();
-    eprintln!(
-        "min {:?} median {:?} p99 {:?} max {:?}",
-        times[0], times[250], times[495], times[499]
-    );
+    let all_bytes: Vec<u8> = (0..METADATA_BYTES_MAX).map(|byte| byte as u8).collect();
+    let commits = vec![
+        stage.commit(&stage.topic, 0, 7, b"overwritten"),
+        stage.commit(&stage.topic, 1, 5, &all_bytes),
+        stage.commit(&stage.topic, 0, 8, b""),
+    ];
+    assert_eq!(worker.append(&transaction(vec![], commits)), Ok(vec![]));
+    // A group's very first commit is seen only once it is in force; later ones are waited for.
+    wait_for(|| stage.cluster.committed(&stage.topic).unwrap().len() == 2);
+    let committed = stage.cluster.committed(&stage.topic).unwrap();
+    assert_eq!((committed[0].offset, &committed[0].metadata[..]), (8, &b""[..]));
+    assert_eq!((committed[1].offset, &committed[1].metadata), (5, &all_bytes));
 }
 
 #[test]
-fn a_second_worker_shuts_the_first_out() {
-    let Some(stage) = Stage::set("fence", 1, &[]) else {
+fn a_refused_batch_undoes_the_offsets() {
+    let Some(stage) = Stage::set("refused", 2, &[("cleanup.policy", "compact")]) else {
         return;
     };
-    let (first, second) = (stage.worker(&stage.topic), stage.worker(&stage.topic));
-    let one = |value| {
+    let worker = stage.worker(&stage.topic);
+    let one = |append, offset| {
         transaction(
-            vec![stage.append(0, &[value])],
-            vec![stage.commit(&stage.topic, 0, 1, b"")],
+            vec![stage.append(1, &["a"]), append],
+            vec![stage.commit(&stage.topic, 0, offset, b"")],
         )
     };
-    first.append(&one("first")).unwrap();
-    second.append(&one("second")).unwrap();
-    let fenced = first.append(&one("not there"));
-    assert!(matches!(&fenced, Err(LogError::Fenced { .. })), "{fenced:?}");
-    second.append(&one("second again")).unwrap();
-    assert_eq!(stage.committed(0), ["first", "second", "second again"]);
+    worker.append(&one(stage.append(0, &["a"]), 1)).unwrap();
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.push(0, None, Some(b"without a key"), &[]);
+    let without_key = Append {
+        batch: builder.finish(),
+        ..stage.append(0, &[])
+    };
+    let refused = worker.append(&one(without_key, 2));
+    assert!(
+        matches!(
+            &refused,
+            Err(LogError::InvalidBatch {
+                partition: 0,
+                source: BatchError::NoKey { index: 0 },
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    worker.append(&one(stage.append(0, &["b"]), 3)).unwrap();
+    assert_eq!(stage.committed(0), ["a", "b"]);
+    assert_eq!(stage.committed(1), ["a", "a"]);
+    assert_eq!(stage.cluster.committed(&stage.topic).unwrap()[0].offset, 3);
+}
+
+/// Several batches for one partition go in several requests.
+#[test]
+fn many_batches_for_one_partition() {
+    let Some(stage) = Stage::set("many", 1, &[]) else {
+        return;
+    };
+    let worker = stage.worker(&stage.topic);
+    for round in 0..3u64 {
+        let values: Vec<String> = (0..30).map(|number| (round * 30 + number).to_string()).collect();
+        let appends = values.iter().map(|value| stage.append(0, &[value])).collect();
+        let expected: Vec<u64> = (0..30).map(|number| round * 31 + number).collect();
+        assert_eq!(worker.append(&transaction(appends, vec![])), Ok(expected));
+    }
+    let expected: Vec<String> = (0..90).map(|number| number.to_string()).collect();
+    assert_eq!(stage.committed(0), expected);
 }

@@ -49,8 +49,8 @@ impl Session {
     ///
     /// # Errors
     /// [`LogError::Unknown`] when it may have been committed, any other when it was not.
-    pub(super) fn end(&mut self, how: End) -> Result<(), LogError> {
-        let deadline = Instant::now() + self.end_patience();
+    pub(super) fn end(&mut self, how: End, patience: Duration) -> Result<(), LogError> {
+        let deadline = Instant::now() + patience;
         let mut pauses = Pauses::new();
         let mut sent = Sent::NothingDone;
         while let Err(failure) = self.ask_to_end(how) {
@@ -74,8 +74,17 @@ impl Session {
     }
 
     /// By then the coordinator has ended the transaction by itself, if it is there.
-    fn end_patience(&self) -> Duration {
+    pub(super) fn end_patience(&self) -> Duration {
         self.cluster.settings().request_timeout.max(self.timeout())
+    }
+
+    /// Undoes whatever an earlier session may have left open.
+    pub(super) fn leave_nothing_open(&mut self) -> Result<(), Failure> {
+        match self.ask_to_end(End::Abort) {
+            // It left nothing.
+            Err(failure) if failure.code() == Some(ResponseError::InvalidTxnState) => Ok(()),
+            ended => ended,
+        }
     }
 
     fn ask_to_end(&mut self, how: End) -> Result<(), Failure> {

@@ -34,6 +34,7 @@ impl Session {
             groups: self.groups_of(transaction),
         };
         self.until(deadline, |session| session.tell(&mut untold))
+            .map_err(|failure| self.error(failure))
     }
 
     /// Sends all of it at once, and keeps what has to be told again. The coordinator does one after the other.

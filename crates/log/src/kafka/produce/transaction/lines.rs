@@ -46,6 +46,11 @@ impl Lines {
     /// The connection to a coordinator.
     pub(super) fn to(&mut self, of: Coordinates<'_>) -> Result<&mut Connection, Failure> {
         let broker = self.cluster.coordinator(of)?;
+        self.on(broker)
+    }
+
+    /// The connection to a broker. For an answer it is the broker that was asked, whoever coordinates by now.
+    pub(super) fn on(&mut self, broker: BrokerId) -> Result<&mut Connection, Failure> {
         match self.open.entry(broker) {
             Entry::Occupied(open) => Ok(open.into_mut()),
             Entry::Vacant(place) => {

@@ -7,6 +7,9 @@
 //! - Between two calls no transaction is open: a worker that stops for long holds no reader up.
 //! - After any failure, and after any lost connection even if all went well, its [`Session`] is dropped, and the next
 //!   transaction starts with a new identity: whatever the broker may still receive of the old one is refused.
+//! - Where nothing was done, the caller may do the same transaction again. So the new identity follows the old one only if
+//!   no other has had the id since: he may have done it. A caller that was shut out, or does not know, starts over; only
+//!   then is the id taken from whoever has it.
 
 mod end;
 mod enlist;
@@ -20,7 +23,9 @@ use std::time::Instant;
 use self::session::Session;
 use super::super::cluster::Cluster;
 use super::super::identities::GroupIdentities;
-use crate::{LogError, METADATA_BYTES_MAX, Transaction};
+use super::stamp::Identity;
+use super::trouble;
+use crate::{LogError, Transaction};
 
 /// Does the transactions of one transactional id.
 pub(super) struct Transactor {
@@ -28,8 +33,17 @@ pub(super) struct Transactor {
     /// As the cluster knows it.
     id: String,
     groups: GroupIdentities,
-    /// `None` until the next transaction needs it.
-    session: Option<Session>,
+    next: Next,
+}
+
+/// How the next transaction begins.
+enum Next {
+    /// With an identity that shuts out all others.
+    TakeOver,
+    /// With one that follows this.
+    GoOnAfter(Identity),
+    /// With what is there.
+    Use(Session),
 }
 
 impl Transactor {
@@ -38,7 +52,7 @@ impl Transactor {
             cluster: Arc::clone(cluster),
             id,
             groups,
-            session: None,
+            next: Next::TakeOver,
         }
     }
 
@@ -48,36 +62,41 @@ impl Transactor {
             return Ok(Vec::new());
         }
         self.check_commits(transaction)?;
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => Session::open(&self.cluster, &self.id, &self.groups)?,
+        let mut session = self.session()?;
+        let identity = session.identity();
+        let done = session.commit(transaction);
+        self.next = match &done {
+            Ok(_) if session.is_certain() => Next::Use(session),
+            Err(error) if error.asks_to_start_over() => Next::TakeOver,
+            _ => Next::GoOnAfter(identity),
         };
-        let offsets = session.commit(transaction)?;
-        if session.is_certain() {
-            self.session = Some(session);
-        }
-        Ok(offsets)
+        done
     }
 
-    /// What the broker would say too, but too late or less clearly.
+    fn session(&mut self) -> Result<Session, LogError> {
+        let (cluster, id, groups) = (&self.cluster, &self.id, &self.groups);
+        match std::mem::replace(&mut self.next, Next::TakeOver) {
+            Next::Use(session) => Ok(session),
+            Next::TakeOver => Session::open(cluster, id, groups),
+            Next::GoOnAfter(identity) => {
+                let session = Session::go_on_after(cluster, id, groups, identity);
+                if session.as_ref().is_err_and(|error| !error.asks_to_start_over()) {
+                    self.next = Next::GoOnAfter(identity);
+                }
+                session
+            }
+        }
+    }
+
+    /// Brokers would say it too, but only after it was tried for long: a topic may be so new that they do not know it yet.
     fn check_commits(&self, transaction: &Transaction) -> Result<(), LogError> {
         for commit in &transaction.commits {
-            if commit.metadata.len() > METADATA_BYTES_MAX {
-                return Err(LogError::TooLarge {
-                    what: format!(
-                        "the metadata that {} commits for {}/{}",
-                        commit.group, commit.topic, commit.partition
-                    ),
-                    bytes: commit.metadata.len() as u64,
-                    limit: METADATA_BYTES_MAX as u64,
-                });
-            }
             let topic = self.cluster.name(&commit.topic);
             let deadline = Instant::now() + self.cluster.settings().transaction_timeout;
             let leader = self
                 .cluster
                 .retry(deadline, || self.cluster.leader(&topic, commit.partition));
-            leader.map_err(|failure| self.cluster.error(failure))?;
+            leader.map_err(|failure| trouble::error(&self.cluster, failure))?;
         }
         Ok(())
     }

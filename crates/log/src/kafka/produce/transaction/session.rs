@@ -15,11 +15,15 @@ use crate::kafka::cluster::Cluster;
 use crate::kafka::failure::{Failure, Subject};
 use crate::kafka::identities::GroupIdentities;
 use crate::kafka::produce::courier::{Courier, Strain};
-use crate::kafka::produce::identity;
+use crate::kafka::produce::identity::{self, Claim};
 use crate::kafka::produce::pauses::Pauses;
 use crate::kafka::produce::stamp::Identity;
+use crate::kafka::produce::trouble;
 use crate::kafka::produce::verdict::{self, Verdict};
 use crate::{LogError, Transaction};
+
+/// How long to try to undo a transaction: the next undoes it too, and the coordinator does once it has lasted too long.
+const ABORT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// One identity's transactions.
 pub(super) struct Session {
@@ -35,21 +39,42 @@ pub(super) struct Session {
 impl Session {
     /// Shuts out whoever had the id before, and ends what he had under way.
     pub(super) fn open(cluster: &Arc<Cluster>, id: &str, groups: &GroupIdentities) -> Result<Session, LogError> {
+        Session::claim(cluster, id, groups, Claim::TakeOver)
+    }
+
+    /// Goes on where a session ended that may have left something open, unless another has had the id since.
+    pub(super) fn go_on_after(
+        cluster: &Arc<Cluster>,
+        id: &str,
+        groups: &GroupIdentities,
+        identity: Identity,
+    ) -> Result<Session, LogError> {
+        let mut before = Session::with(cluster, id, groups, identity);
         let deadline = Instant::now() + cluster.settings().request_timeout;
-        let identity =
-            identity::of_transactional_id(cluster, id, deadline).map_err(|failure| cluster.error(failure))?;
-        let timeout = cluster
-            .settings()
-            .transaction_timeout
-            .min(cluster.settings().request_timeout);
-        Ok(Session {
+        before
+            .until(deadline, Session::leave_nothing_open)
+            .map_err(|failure| before.error(failure))?;
+        Session::claim(cluster, id, groups, Claim::GoOnAfter(identity))
+    }
+
+    fn claim(cluster: &Arc<Cluster>, id: &str, groups: &GroupIdentities, claim: Claim) -> Result<Session, LogError> {
+        let deadline = Instant::now() + cluster.settings().request_timeout;
+        let identity = identity::of_transactional_id(cluster, id, claim, deadline);
+        let identity = identity.map_err(|failure| trouble::error(cluster, failure))?;
+        Ok(Session::with(cluster, id, groups, identity))
+    }
+
+    fn with(cluster: &Arc<Cluster>, id: &str, groups: &GroupIdentities, identity: Identity) -> Session {
+        let settings = cluster.settings();
+        let timeout = settings.transaction_timeout.min(settings.request_timeout);
+        Session {
             cluster: Arc::clone(cluster),
             id: id.to_owned(),
             groups: Arc::clone(groups),
             lines: Lines::new(cluster, timeout),
             identity,
             courier: Courier::of_transactions(cluster, identity, id),
-        })
+        }
     }
 
     /// Whether nothing of the transactions so far can still be under way to a broker.
@@ -64,7 +89,7 @@ impl Session {
         }
         self.lines.refresh();
         match self.write(transaction, Instant::now() + self.timeout()) {
-            Ok(offsets) => self.end(End::Commit).map(|()| offsets),
+            Ok(offsets) => self.end(End::Commit, self.end_patience()).map(|()| offsets),
             Err(error) => Err(self.abort_after(error)),
         }
     }
@@ -84,8 +109,8 @@ impl Session {
     /// Ends what was begun, so that no reader waits for it. That another has the id, or that the transaction took too long,
     /// says more than an error of the cluster, but not more than the caller's own mistake.
     fn abort_after(&mut self, error: LogError) -> LogError {
-        match (self.end(End::Abort), error) {
-            (Err(fenced @ LogError::Fenced { .. }), LogError::Cluster { .. } | LogError::Unknown { .. }) => fenced,
+        match (self.end(End::Abort, ABORT_PATIENCE), error) {
+            (Err(fenced @ LogError::Fenced { .. }), LogError::Cluster { .. } | LogError::ClusterAway { .. }) => fenced,
             (_, error) => error,
         }
     }
@@ -103,6 +128,10 @@ impl Session {
         ProducerId(self.identity.producer_id)
     }
 
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     pub(super) fn epoch(&self) -> i16 {
         self.identity.epoch
     }
@@ -116,25 +145,19 @@ impl Session {
         &mut self,
         deadline: Instant,
         mut attempt: impl FnMut(&mut Session) -> Result<(), Failure>,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), Failure> {
         let mut pauses = Pauses::new();
         while let Err(failure) = attempt(self) {
             self.lines.note(&failure);
             if !may_pass(&failure) || !pauses.wait(deadline) {
-                return Err(self.error(failure));
+                return Err(failure);
             }
         }
         Ok(())
     }
 
     pub(super) fn error(&self, failure: Failure) -> LogError {
-        match &failure {
-            Failure::Refused { code, what } if verdict::of_transaction(*code) == Verdict::Fenced => LogError::Fenced {
-                who: what.to_string(),
-                reason: code.to_string(),
-            },
-            _ => self.cluster.error(failure),
-        }
+        trouble::error(&self.cluster, failure)
     }
 }
 

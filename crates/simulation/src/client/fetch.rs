@@ -1,0 +1,149 @@
+//! Fetching: what a worker reads was asked for before, and comes when it comes: late, twice, or out of order.
+//!
+//! A read never waits. It hands out what has arrived and fits where the reader stands, and asks for what follows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hw_log::{Fetch, LogError};
+
+use crate::Bug;
+use crate::cluster::Place;
+use crate::world::{State, World};
+
+/// Answers that wait to be read, at most.
+const BUFFERED_MAX: usize = 3;
+
+/// Whoever is not answered for so long asks again.
+const ASK_AGAIN_MS: i64 = 400;
+
+/// An answer on its way.
+struct Answer {
+    due_ms: i64,
+    from: u64,
+    fetch: Fetch,
+}
+
+/// What is fetched of one partition.
+#[derive(Default)]
+struct Feed {
+    /// Where the reader stands.
+    at: u64,
+    /// In offset order, the first at `at`.
+    buffered: VecDeque<Fetch>,
+    on_the_way: Vec<Answer>,
+    asked_ms: i64,
+    asked_from: Option<u64>,
+    /// The partition's end, as last heard.
+    end: u64,
+}
+
+/// What is fetched of all partitions.
+#[derive(Default)]
+pub(super) struct Feeds(BTreeMap<Place, Feed>);
+
+impl Feeds {
+    pub(super) fn read(
+        &mut self,
+        world: &World,
+        (topic, partition): (&str, u32),
+        from: u64,
+    ) -> Result<Fetch, LogError> {
+        world.with(|state| {
+            if state.dice.chance(state.faults.busy) {
+                return Err(LogError::Busy {
+                    path: "simulated".into(),
+                    connections: 0,
+                });
+            }
+            let place = (topic.to_owned(), partition);
+            let feed = match self.0.entry(place.clone()) {
+                std::collections::btree_map::Entry::Occupied(feed) => feed.into_mut(),
+                std::collections::btree_map::Entry::Vacant(new) => {
+                    let end = state.cluster.partition(topic, partition)?.stable_end();
+                    new.insert(Feed {
+                        at: from,
+                        end,
+                        ..Feed::default()
+                    })
+                }
+            };
+            if feed.at != from {
+                feed.at = from;
+                feed.buffered.clear();
+                feed.asked_from = None;
+            }
+            feed.take_arrived(state);
+            feed.ask(state, &place)?;
+            state.buffered_max = state.buffered_max.max(feed.buffered.len() + feed.on_the_way.len());
+            Ok(feed.hand_out())
+        })
+    }
+}
+
+impl Feed {
+    /// Where what is buffered ends.
+    fn wanted(&self) -> u64 {
+        self.buffered.back().map_or(self.at, |last| last.next_offset)
+    }
+
+    fn take_arrived(&mut self, state: &State) {
+        let now_ms = state.now_ms;
+        let (arrived, left) = std::mem::take(&mut self.on_the_way)
+            .into_iter()
+            .partition(|answer| answer.due_ms <= now_ms);
+        self.on_the_way = left;
+        let mut arrived: Vec<Answer> = arrived;
+        arrived.sort_by_key(|answer| answer.due_ms);
+        for answer in arrived {
+            self.end = answer.fetch.end_offset;
+            let fits = answer.from == self.wanted() || state.cluster.has(Bug::AnyAnswer);
+            if fits && answer.fetch.next_offset > answer.from {
+                self.buffered.push_back(answer.fetch);
+            }
+            if self.asked_from == Some(answer.from) {
+                self.asked_from = None;
+            }
+        }
+    }
+
+    fn ask(&mut self, state: &mut State, place: &Place) -> Result<(), LogError> {
+        let from = self.wanted();
+        let is_asked = self.asked_from == Some(from) && state.now_ms - self.asked_ms < ASK_AGAIN_MS;
+        if is_asked || self.buffered.len() >= BUFFERED_MAX {
+            return Ok(());
+        }
+        (self.asked_ms, self.asked_from) = (state.now_ms, Some(from));
+        if state.is_silent(place) || state.dice.chance(state.faults.lose) {
+            return Ok(());
+        }
+        let batches = 1 + state.dice.index(4);
+        let fetch = state.cluster.fetch(&place.0, place.1, from, batches)?;
+        let copies = 1 + usize::from(state.dice.chance(state.faults.repeat));
+        for _ in 0..copies {
+            let delay_ms = state.delay_ms();
+            self.on_the_way.push(Answer {
+                due_ms: state.now_ms + delay_ms,
+                from,
+                fetch: fetch.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn hand_out(&mut self) -> Fetch {
+        match self.buffered.pop_front() {
+            Some(fetch) => {
+                self.at = fetch.next_offset;
+                Fetch {
+                    end_offset: self.end,
+                    ..fetch
+                }
+            }
+            None => Fetch {
+                batches: Vec::new(),
+                next_offset: self.at,
+                end_offset: self.end,
+            },
+        }
+    }
+}
