@@ -30,6 +30,15 @@ pub(super) fn log_keeps_its_promises(stage: &Stage, world: &mut World) -> Result
     test(stage, &["-p", "hw-log", "kafka"], &environment)
 }
 
+/// Partitions that move between the quorum's brokers are read on without a gap.
+pub(super) fn log_follows_leaders(stage: &Stage, world: &mut World) -> Result<()> {
+    compile(stage, "hw-log")?;
+    let cluster = world.quorum()?;
+    let bootstrap = cluster.bootstrap();
+    let which = ["-p", "hw-log", "--lib", "a_partition_changes_its_leader"];
+    test(stage, &which, &[("HEARTWATCH_TEST_KAFKA", &*bootstrap)])
+}
+
 /// The registry's client against a real registry.
 pub(super) fn registry_client_is_understood(stage: &Stage, world: &mut World) -> Result<()> {
     compile(stage, "hw-registry")?;
