@@ -153,6 +153,7 @@ fn branch(avro: &Type, column: usize, request: &ColumnRequest, slot: Slot) -> Re
     match avro {
         Type::Null if request.nullable => Ok(Step::Null { column }),
         Type::Null => Err(Fault::UnexpectedNull),
+        Type::Decimal { .. } => Err(Fault::Decimal),
         avro => value(avro, slot).ok_or(Fault::Unreadable),
     }
 }

@@ -29,7 +29,7 @@
 //! # Failures
 //!
 //! Brokers stop, restart and hand over what they lead at any time. What passes by itself is tried again by one rule
-//! ([`retry`]) until `default.api.timeout.ms`; what does not is said at once, with what to do about it ([`failure`]).
+//! (`retry`) until `default.api.timeout.ms`; what does not is said at once, with what to do about it (`failure`).
 
 mod address;
 mod admin;

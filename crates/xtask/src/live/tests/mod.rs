@@ -72,6 +72,14 @@ pub(super) const ALL: &[LiveTest] = &[
         run: quorum::survives_a_broker_that_stops_answering,
     },
     LiveTest {
+        name: "log_follows_leaders",
+        run: crates::log_follows_leaders,
+    },
+    LiveTest {
+        name: "log_outlives_brokers",
+        run: crates::log_outlives_brokers,
+    },
+    LiveTest {
         name: "brokers_die_under_workers",
         run: workers::brokers_die_under_workers,
     },

@@ -295,3 +295,22 @@ fn names_of_brokers_that_lead_nothing_are_dropped() {
     assert!(matches!(stage.next(), Next::Leave));
     assert!(stage.state.desks.is_empty());
 }
+
+/// What this log has appended may lie behind another's open transaction for long.
+#[test]
+fn what_cannot_come_yet_is_not_asked_for_all_the_time() {
+    let mut stage = Stage::new(MIB, 2_000);
+    stage.subscribe(0, 0, 1_000_000);
+    stage.subscribe(1, 0, 0);
+    let plan = stage.plan();
+    stage.answer(&plan);
+    stage.state.partition("t", 1).unwrap().range.end = 50;
+    // The first is full, so the broker is not to wait.
+    stage.wait(20);
+    let plan = stage.plan();
+    assert_eq!((order(&plan), plan.may_wait), (vec![1], false));
+    stage.answer(&plan);
+    assert!(matches!(stage.next(), Next::Wait(_)));
+    let fetch = stage.read(1, 0, 1).unwrap().unwrap();
+    assert_eq!((fetch.next_offset, fetch.end_offset), (0, 50), "not at the end");
+}
