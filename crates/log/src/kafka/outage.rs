@@ -16,6 +16,8 @@ fn time() -> Duration {
     Duration::from_secs(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(1))
 }
 
+type Question<'a> = &'a dyn Fn() -> Result<(), Failure>;
+
 #[test]
 fn every_question_is_answered() {
     let Some(settings) = settings() else { return };
@@ -23,7 +25,7 @@ fn every_question_is_answered() {
     let topic = fresh("outage");
     let options = TopicOptions::stream(6);
     cluster.create_topic(&topic, &options).unwrap();
-    let questions: [(&str, &dyn Fn() -> Result<(), Failure>); 5] = [
+    let questions: [(&str, Question<'_>); 5] = [
         ("ranges", &|| cluster.ranges(&topic).map(drop)),
         ("time", &|| cluster.offset_at_time(&topic, 5, 1_000).map(drop)),
         ("commits", &|| cluster.committed(&topic).map(drop)),

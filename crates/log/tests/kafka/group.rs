@@ -202,7 +202,8 @@ impl Copying {
                 VANISH => return,
                 HANG => {
                     thread::sleep(Duration::from_secs(9));
-                    order.store(WORK, Ordering::Relaxed);
+                    // Another order may have come meanwhile.
+                    let _ = order.compare_exchange(HANG, WORK, Ordering::Relaxed, Ordering::Relaxed);
                 }
                 _ => {}
             }
