@@ -138,10 +138,8 @@ fn topics_and_their_options() {
     let status = cluster.status().unwrap();
     let found = status.topics.iter().find(|status| status.name == topic).unwrap();
     let partition = &found.partitions[1];
-    assert_eq!(
-        (partition.leader, partition.bytes),
-        (Some(status.brokers[0].id), Some(0))
-    );
+    assert!(status.brokers.iter().any(|broker| Some(broker.id) == partition.leader));
+    assert_eq!(partition.bytes, Some(0));
     assert_eq!(partition.in_sync, partition.replicas);
     cluster.delete_topic(&topic).unwrap();
 }
