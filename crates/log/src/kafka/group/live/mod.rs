@@ -130,6 +130,18 @@ fn a_static_member_comes_back(protocol: Protocol) {
 }
 
 #[test]
+fn a_static_member_that_said_nothing_is_waited_for() {
+    let Some(mut team) = Team::new("silent", Protocol::Consumer, 2) else { return };
+    team.join(Some("a"));
+    team.until_shared(SOON);
+    drop(team.workers.remove(0));
+    // A broker of default settings misses it after 45 s.
+    team.join(Some("a"));
+    team.until_shared(Duration::from_secs(70));
+    assert_eq!(team.workers[0].history, [Change::Assigned(vec![0, 1])]);
+}
+
+#[test]
 fn the_same_instance_twice_shuts_the_first_out() {
     let Some(mut team) = Team::new("twice", Protocol::Classic, 3) else {
         return;
