@@ -14,7 +14,7 @@ use hw_log::kafka::{KafkaLog, Settings, TopicSchemas};
 use hw_log::{Append, Change, Commit, Log, LogError, Membership, Seat, TopicOptions, Transaction};
 
 const PARTITIONS: u32 = 6;
-const RECORDS: u64 = 1_500;
+const RECORDS: u64 = 6_000;
 /// Records of one batch, which is what a worker copies at a time.
 const BATCH: u64 = 10;
 const GROUP: &str = "copy";
@@ -202,7 +202,8 @@ impl Copying {
                 VANISH => return,
                 HANG => {
                     thread::sleep(Duration::from_secs(9));
-                    order.store(WORK, Ordering::Relaxed);
+                    // Another order may have come meanwhile.
+                    let _ = order.compare_exchange(HANG, WORK, Ordering::Relaxed, Ordering::Relaxed);
                 }
                 _ => {}
             }
