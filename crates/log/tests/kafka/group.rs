@@ -14,7 +14,7 @@ use hw_log::kafka::{KafkaLog, Settings, TopicSchemas};
 use hw_log::{Append, Change, Commit, Log, LogError, Membership, Seat, TopicOptions, Transaction};
 
 const PARTITIONS: u32 = 6;
-const RECORDS: u64 = 1_500;
+const RECORDS: u64 = 6_000;
 /// Records of one batch, which is what a worker copies at a time.
 const BATCH: u64 = 10;
 const GROUP: &str = "copy";

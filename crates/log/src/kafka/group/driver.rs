@@ -193,7 +193,8 @@ impl Driver {
         match ask {
             // They are held back until all the others have come, or were waited for.
             Ask::Join(_) | Ask::Sync(_) => self.terms.rebalance + request,
-            Ask::Heartbeat(_) | Ask::Leave(_) | Ask::ConsumerHeartbeat(_) => request.min(self.terms.session),
+            // A broker that is gone without a word must not cost the session.
+            Ask::Heartbeat(_) | Ask::Leave(_) | Ask::ConsumerHeartbeat(_) => request.min(self.terms.session / 3),
         }
     }
 

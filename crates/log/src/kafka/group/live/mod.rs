@@ -5,7 +5,7 @@
 mod processes;
 mod team;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::team::{Protocol, Team};
 use crate::kafka::GroupMemberStatus;
@@ -79,8 +79,16 @@ fn who_hangs_has_lost_all_when_it_wakes_up() {
     team.join(None);
     team.join(None);
     team.until_shared(SOON);
-    // It polls no more; the others do.
+    // It polls no more; the others do, though their joins are held back until its session is over.
     let mut hung = team.workers.remove(0);
+    team.join(None);
+    let start = Instant::now();
+    let mut rounds = 0;
+    while start.elapsed() < Duration::from_secs(3) {
+        team.watch(Duration::from_millis(1));
+        rounds += 1;
+    }
+    assert!(rounds > 30, "a poll waits for nobody: only {rounds} rounds");
     team.until_shared(Duration::from_secs(15));
     let lost = Change::Lost(hung.held.iter().copied().collect());
     let before = hung.history.len();
@@ -127,6 +135,18 @@ fn a_static_member_comes_back(protocol: Protocol) {
     // For good, its partitions are another's at once.
     team.leave_for_good(0);
     team.until_shared(SOON);
+}
+
+#[test]
+fn a_static_member_that_said_nothing_is_waited_for() {
+    let Some(mut team) = Team::new("silent", Protocol::Consumer, 2) else { return };
+    team.join(Some("a"));
+    team.until_shared(SOON);
+    drop(team.workers.remove(0));
+    // A broker of default settings misses it after 45 s.
+    team.join(Some("a"));
+    team.until_shared(Duration::from_secs(70));
+    assert_eq!(team.workers[0].history, [Change::Assigned(vec![0, 1])]);
 }
 
 #[test]

@@ -112,13 +112,7 @@ impl Team {
 
     fn step(&mut self) {
         for which in 0..self.workers.len() {
-            let took = Instant::now();
             self.workers[which].step();
-            assert!(
-                took.elapsed() < Duration::from_millis(50),
-                "a poll waits for nobody: {:?}",
-                took.elapsed()
-            );
             self.check_exclusive();
         }
         std::thread::sleep(PAUSE);
