@@ -47,6 +47,7 @@ impl Courier {
     }
 
     fn send(&mut self, when_full: WhenFull) -> Result<(), LogError> {
+        self.look_for_doubtful()?;
         for (leader, mut lanes) in self.ready_lanes()? {
             while !lanes.is_empty() {
                 if self.links.get(&leader).is_some_and(Link::is_full) {
@@ -148,7 +149,7 @@ impl Courier {
     }
 
     /// These have to wait: their leader is not known or cannot be reached.
-    fn postpone(&mut self, lanes: &[usize], failure: Failure) -> Result<(), LogError> {
+    pub(super) fn postpone(&mut self, lanes: &[usize], failure: Failure) -> Result<(), LogError> {
         self.cluster.forget_what_is_stale(&failure);
         let now = Instant::now();
         for &lane in lanes {

@@ -132,3 +132,9 @@ pub(super) fn wait_for(condition: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// So many letters that no codec makes much smaller.
+pub(super) fn noise(letters: u32) -> String {
+    let letter = |number: u32| char::from(b'a' + (number.wrapping_mul(2_654_435_761) >> 24) as u8 % 26);
+    (0..letters).map(letter).collect()
+}
