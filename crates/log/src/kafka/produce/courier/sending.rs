@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::BrokerId;
 
+use super::lane::Lane;
 use super::link::{Link, Load, Waybill};
 use super::{Courier, REQUEST_BYTES};
 use crate::LogError;
@@ -92,7 +93,7 @@ impl Courier {
     fn send_request(&mut self, leader: BrokerId, lanes: &mut VecDeque<usize>) -> Result<(), LogError> {
         if !self.links.get(&leader).is_some_and(Link::is_usable) {
             match self.connect(leader) {
-                Ok(link) => self.links.insert(leader, link),
+                Ok(link) => self.meet(leader, link),
                 Err(failure) => return self.postpone(&std::mem::take(lanes).into_iter().collect::<Vec<_>>(), failure),
             };
         }
@@ -140,6 +141,12 @@ impl Courier {
             Ok(()) => Ok(()),
             Err((failure, parcels)) => self.lost(leader, parcels, failure),
         }
+    }
+
+    fn meet(&mut self, leader: BrokerId, link: Link) {
+        self.links.insert(leader, link);
+        let led = self.lanes.iter_mut().filter(|lane| lane.leader == Some(leader));
+        led.for_each(Lane::meet_anew);
     }
 
     fn connect(&self, leader: BrokerId) -> Result<Link, Failure> {

@@ -257,6 +257,11 @@ impl Lane {
         (tickets, self.send_again(renumber, now))
     }
 
+    /// The leader is another, or was perhaps started again: it may not know us.
+    pub(super) fn meet_anew(&mut self) {
+        self.known_at = None;
+    }
+
     /// Nothing could be done: nobody leads the partition, or the leader cannot be reached.
     pub(super) fn postpone(&mut self, now: Instant) {
         if self.under_way == 0 {

@@ -216,15 +216,15 @@ fn nothing_is_lost_doubled_or_overtaken() {
         let mut identity = IDENTITY;
         while lane.waits_since().is_some() {
             now += Duration::from_secs(1);
-            if roll(6) == 0 {
-                partition.forget();
-            }
             let mut standing = Standing::Going;
             if lane.doubts(now).is_some() {
                 standing = lane.look_up(&partition.of(identity.producer_id), now).1;
             }
-            for (ticket, batch) in take_all(&mut lane, now) {
+            // The broker may be killed: what comes after that, and perhaps some answers before, are lost.
+            let killed_after = if roll(4) == 0 { roll(6) } else { u64::MAX };
+            for (place, (ticket, batch)) in (0..).zip(take_all(&mut lane, now)) {
                 let fate = match roll(8) {
+                    _ if place > killed_after => Fate::InDoubt,
                     0 => Fate::InDoubt,
                     1 => {
                         partition.append(ticket, &batch);
@@ -234,6 +234,10 @@ fn nothing_is_lost_doubled_or_overtaken() {
                     _ => partition.append(ticket, &batch),
                 };
                 standing = lane.settle(ticket, fate, now);
+            }
+            if killed_after < u64::MAX {
+                partition.forget();
+                lane.meet_anew();
             }
             if standing == Standing::NeedsIdentity {
                 identity.producer_id += 1;
