@@ -47,6 +47,7 @@ mod identity;
 mod live;
 mod pauses;
 mod pipeline;
+mod shift;
 mod stamp;
 mod transaction;
 mod trouble;

@@ -60,12 +60,12 @@ impl Stage {
         let wanted = CreatableTopic::default()
             .with_name(TopicName(StrBytes::from_string(cluster.name(&topic))))
             .with_num_partitions(partitions)
-            .with_replication_factor(1)
+            .with_replication_factor(-1)
             .with_configs(config.collect());
         let request = CreateTopicsRequest::default()
             .with_topics(vec![wanted])
             .with_timeout_ms(10_000);
-        let answer = cluster.call(Where::Controller, 2..=5, &request).unwrap();
+        let answer = cluster.call(Where::Controller, 4..=5, &request).unwrap();
         assert_eq!(answer.topics[0].error_code, 0, "{:?}", answer.topics[0].error_message);
         let deadline = Instant::now() + Duration::from_secs(20);
         while cluster.leader(&cluster.name(&topic), 0).is_err() {
