@@ -77,7 +77,11 @@ impl List {
                 Skip::LengthPrefixed => Step::SkipLengthPrefixed,
                 Skip::Varint => Step::SkipVarint,
                 Skip::Fixed(bytes) => Step::SkipFixed { bytes },
-                Skip::Union(_) | Skip::Blocks(_) => Step::SkipNested(skip),
+                Skip::Union(branches) => match optional_varint(&branches) {
+                    Some(null) => Step::SkipOptionalVarint { null },
+                    None => Step::SkipNested(Skip::Union(branches)),
+                },
+                Skip::Blocks(_) => Step::SkipNested(skip),
             });
         }
     }
@@ -149,6 +153,7 @@ fn branch(avro: &Type, column: usize, request: &ColumnRequest, slot: Slot) -> Re
     match avro {
         Type::Null if request.nullable => Ok(Step::Null { column }),
         Type::Null => Err(Fault::UnexpectedNull),
+        Type::Decimal { .. } => Err(Fault::Decimal),
         avro => value(avro, slot).ok_or(Fault::Unreadable),
     }
 }
@@ -247,4 +252,13 @@ fn default_value(default: &Value, slot: Slot) -> Option<Step> {
             value: default.as_str()?.to_owned(),
         },
     }))
+}
+
+/// The null branch of a union of null and an integer.
+fn optional_varint(branches: &[Vec<Skip>]) -> Option<usize> {
+    match branches {
+        [null, value] if null.is_empty() && *value == [Skip::Varint] => Some(0),
+        [value, null] if null.is_empty() && *value == [Skip::Varint] => Some(1),
+        _ => None,
+    }
 }

@@ -95,6 +95,10 @@ pub(crate) enum Step {
         bytes: usize,
     },
     SkipVarint,
+    /// A union of null and an integer, such as a zip code that may be missing.
+    SkipOptionalVarint {
+        null: usize,
+    },
     SkipLengthPrefixed,
     SkipNested(Skip),
 }
@@ -177,6 +181,11 @@ impl Step {
             Step::Text { to } => columns.texts[*to].push(reader.text()?)?,
             Step::SkipLengthPrefixed => drop(reader.bytes()?),
             Step::SkipVarint => drop(reader.long()?),
+            Step::SkipOptionalVarint { null } => {
+                if reader.branch(2)? != *null {
+                    reader.long()?;
+                }
+            }
             Step::SkipFixed { bytes } => drop(reader.take(*bytes)?),
             other => return other.run_apart(reader, columns),
         }

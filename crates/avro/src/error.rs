@@ -130,6 +130,9 @@ pub enum Fault {
     /// A union's value of a type that the column does not hold.
     #[error("the value's type in its union is not one that the column can hold")]
     Unreadable,
+    /// A union's value that is a decimal.
+    #[error("the value is a decimal, which no column holds without loss; have it written as a double or a string")]
+    Decimal,
     /// More values than are shown to people.
     #[error("the record has too many values to be shown")]
     TooManyValues,

@@ -285,6 +285,14 @@ fn decimals_are_refused_as_what_they_are() {
         let nullable = decimal(&format!(r#"["null",{fixed}]"#), data_type);
         assert!(nullable.contains("a decimal, which no column holds"), "{nullable}");
     }
+    // Where null may be, the nulls can be read.
+    let fields = format!(r#"[{{"name":"a","type":["null",{bytes}]}}]"#);
+    let request = [ColumnRequest::new("a", DataType::Utf8, true)];
+    assert!(decode(&fields, &[0], &request)[0].is_null(0));
+    let decoder = Decoder::compile(&schema(&fields), &request).expect("compiles");
+    let mut columns = Columns::new(&request).expect("types");
+    let error = decoder.decode(&[2, 2, b'1'], &mut columns).expect_err("a decimal");
+    assert_eq!(error.fault, Fault::Decimal);
     // One that Avro calls invalid is the type below it.
     let invalid = r#"[{"name":"a","type":{"type":"bytes","logicalType":"decimal","precision":2,"scale":3}}]"#;
     let arrays = decode(invalid, &[2, b'x'], &[ColumnRequest::new("a", DataType::Utf8, false)]);

@@ -26,13 +26,6 @@ pub(crate) struct LogArgs {
     /// The log's folder; made when it is not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) log: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) kafka: KafkaChoice,
-}
-
-/// A Kafka cluster as the one or the other.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct KafkaChoice {
     /// A Kafka cluster instead: HOST:PORT, or a file of Kafka's own settings (`bootstrap.servers=…`); HEARTWATCH_KAFKA_…
     /// in the environment is added to either.
     #[arg(long, value_name = "HOST:PORT|FILE")]
@@ -94,7 +87,7 @@ impl fmt::Display for Place {
 impl LogArgs {
     /// The place that was named.
     pub(crate) fn place(&self, names: &NamespaceArgs) -> anyhow::Result<Place> {
-        match (&self.log, &self.kafka.kafka) {
+        match (&self.log, &self.kafka) {
             (Some(folder), _) => Ok(Place::Folder(folder.clone())),
             (None, Some(kafka)) => Ok(Place::Kafka(Box::new(ClusterPlace::new(kafka, names)?))),
             (None, None) => Err(mistake("say --log DIR or --kafka HOST:PORT")),

@@ -16,6 +16,9 @@ use hw_log::{Log, LogError};
 /// As much as one worker takes at a time.
 const READ_BYTES: usize = 1 << 20;
 
+/// Linux counts processor time so, on every machine.
+const TICK: Duration = Duration::from_millis(10);
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cargo adds an option of its own.
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
@@ -40,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             read.checksum,
             took.as_secs_f64(),
             read.records as f64 / took.as_secs_f64() / 1e6,
-            read.records as f64 / cpu.as_secs_f64() / 1e6,
+            read.records as f64 / cpu.as_secs_f64().max(TICK.as_secs_f64()) / 1e6,
             status("VmHWM")? / 1024,
         );
     }
@@ -101,8 +104,7 @@ fn cpu_time() -> std::io::Result<Duration> {
         .iter()
         .filter_map(|ticks| ticks.parse::<u64>().ok())
         .sum();
-    // Linux counts in hundredths of a second here, on every machine.
-    Ok(Duration::from_millis(ticks * 10))
+    Ok(TICK * u32::try_from(ticks).unwrap_or(u32::MAX))
 }
 
 /// A number out of the process's status.

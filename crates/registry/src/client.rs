@@ -214,6 +214,7 @@ fn failed(error: Error) -> Verdict {
             "no encrypted connection can be made: {reason}; check schema.registry.ssl.truststore.location and that it is https"
         )),
         (None, Error::Io(error)) => Verdict::Away(error.to_string()),
+        (None, Error::RedirectFailed) => verdict(307, ""),
         (None, Error::HostNotFound) => Verdict::Away("its host's name is not known".into()),
         (None, Error::BodyExceedsLimit(_)) => Verdict::Refused("its answer is larger than any schema".into()),
         (None, error) => Verdict::Away(error.to_string()),

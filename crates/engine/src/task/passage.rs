@@ -17,7 +17,8 @@ use crate::decode::DecodedRows;
 use crate::metrics::TaskMetrics;
 use crate::progress::{Mark, Progress};
 use crate::window::evaluated::{Evaluated, RowRef};
-use crate::window::keyed::{Keyed, Operator};
+use crate::window::keyed::Keyed;
+use crate::window::operator::Operator;
 
 /// Rows are decoded into chunks of about this many.
 const CHUNK_ROWS: usize = 4_096;

@@ -9,14 +9,13 @@
 //! - Long stretches are answered from summaries of [`SUMMARY_ROWS`] rows, so that no window is read row by row when it is
 //!   long; floating-point sums never subtract.
 
-use std::ops::Range;
-
 use arrow::datatypes::DataType;
 
 use super::inputs::InputValues;
 use super::run::{RunRow, Stretch, WholeStats};
 use super::stats::Stats;
 use super::summaries::Small;
+use super::whole::scan_whole;
 
 /// Rows in a summary.
 pub(crate) const SUMMARY_ROWS: usize = 32;
@@ -310,104 +309,6 @@ impl Column {
         };
         if self.wanted.moments {
             stats.add_moment(value);
-        }
-    }
-}
-
-/// What is known of whole numbers; what nobody asks for is meaningless.
-#[derive(Debug, Clone, Copy)]
-struct Whole {
-    sum: i64,
-    least: i64,
-    greatest: i64,
-}
-
-impl Whole {
-    const NONE: Whole = Whole {
-        sum: 0,
-        least: i64::MAX,
-        greatest: i64::MIN,
-    };
-
-    #[inline]
-    fn add_rows<T: Copy + Ord + Into<i64>>(&mut self, values: &[T], wanted: Wanted) {
-        let Some(first) = values.first() else { return };
-        if wanted.sum {
-            self.sum += values.iter().fold(0_i64, |sum, value| sum + (*value).into());
-        }
-        if wanted.extremes {
-            let (mut least, mut greatest) = (*first, *first);
-            for value in values {
-                least = least.min(*value);
-                greatest = greatest.max(*value);
-            }
-            self.least = self.least.min(least.into());
-            self.greatest = self.greatest.max(greatest.into());
-        }
-    }
-
-    /// Full stretches from their summaries, the rest row by row.
-    #[inline]
-    fn add_long<T: Copy + Ord + Into<i64>>(
-        &mut self,
-        values: &[T],
-        places: Range<usize>,
-        wanted: Wanted,
-        summaries: &[Small],
-    ) {
-        if places.len() < 2 * SUMMARY_ROWS {
-            return self.add_rows(&values[places], wanted);
-        }
-        let first = places.start.next_multiple_of(SUMMARY_ROWS);
-        let last = places.end / SUMMARY_ROWS * SUMMARY_ROWS;
-        self.add_rows(&values[places.start..first], wanted);
-        self.add_summaries(&summaries[first / SUMMARY_ROWS..last / SUMMARY_ROWS]);
-        self.add_rows(&values[last..places.end], wanted);
-    }
-
-    #[inline]
-    fn add_summaries(&mut self, summaries: &[Small]) {
-        let (mut sum, mut least, mut greatest) = (0_i64, i32::MAX, i32::MIN);
-        for summary in summaries {
-            sum += summary.sum;
-            least = least.min(summary.min);
-            greatest = greatest.max(summary.max);
-        }
-        self.sum += sum;
-        self.least = self.least.min(least.into());
-        self.greatest = self.greatest.max(greatest.into());
-    }
-}
-
-fn scan_whole<T: Copy + Ord + Into<i64>>(
-    values: &[T],
-    wanted: Wanted,
-    (stretches, summaries): (&[Stretch], &[Small]),
-    into: &mut WholeStats,
-) {
-    if wanted.sum {
-        into.sums.resize(stretches.len(), 0);
-    }
-    if wanted.extremes {
-        into.least.resize(stretches.len(), 0);
-        into.greatest.resize(stretches.len(), 0);
-    }
-    for (index, stretch) in stretches.iter().enumerate() {
-        let mut whole = Whole::NONE;
-        if stretch.is_long {
-            for places in stretch.places() {
-                whole.add_long(values, places, wanted, summaries);
-            }
-        } else {
-            let [head, tail] = stretch.places();
-            whole.add_rows(&values[head], wanted);
-            whole.add_rows(&values[tail], wanted);
-        }
-        if let Some(sum) = into.sums.get_mut(index) {
-            *sum = whole.sum;
-        }
-        if let (Some(least), Some(greatest)) = (into.least.get_mut(index), into.greatest.get_mut(index)) {
-            (*least, *greatest) = (whole.least, whole.greatest);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::prefetch::prefetch;
 
 use super::blocks::{Blocks, LONG_ROWS};
 use super::column::{Column, SUMMARY_ROWS};
-use super::keyed::InputSource;
+use super::operator::InputSource;
 use super::rings::{Home, NewRow, Ring};
 use super::run::{Run, RunRow, Stretch, WholeStats};
 use super::stats::Stats;

@@ -16,6 +16,9 @@ use crate::maintenance::Maintenance;
 use crate::place::{LogArgs, NamespaceArgs, Place};
 use crate::status::StatusPage;
 
+/// A failure that lasts so long is said.
+const TROUBLE_LASTS: Duration = Duration::from_secs(2);
+
 /// Run a pipeline live; a restart resumes where the last commit was. On Kafka, start it as often as there is work to share.
 #[derive(Debug, Args)]
 #[command(
@@ -86,14 +89,14 @@ fn run_on(
         eprintln!("the page: {}", page.url());
     }
     let tasks = Arc::clone(&running.tasks);
-    let (mut rate, mut trouble, mut known) = (Rate::new(), None, tasks.present());
+    let (mut rate, mut trouble, mut known) = (Rate::new(), Trouble::default(), tasks.present());
     while !running.is_finished() {
         std::thread::sleep(Duration::from_millis(50));
         if stop.load(Ordering::Relaxed) {
             running.stop();
         }
         rate.say(&tasks.ever());
-        say_trouble(&mut trouble, tasks.trouble());
+        trouble.say(tasks.trouble());
         known = say_changes(&known, tasks.present());
     }
     running.join().map_err(start_error)?;
@@ -109,7 +112,7 @@ fn say_start(pipeline: &Pipeline, running: &Running, place: &Place) {
     }
     let tasks = running.tasks.ever();
     for tasks in tasks.chunk_by(|one, next| one.job == next.job) {
-        let places: Vec<String> = tasks.iter().map(place).collect();
+        let places: Vec<String> = tasks.iter().map(begins).collect();
         let sink = &pipeline.streams[pipeline.jobs[tasks[0].job].sink].topic;
         eprintln!("{} to {sink}: {}", tasks[0].topic, places.join(", "));
     }
@@ -130,22 +133,38 @@ fn say_changes(known: &[TaskStatus], now: Vec<TaskStatus>) -> Vec<TaskStatus> {
         eprintln!("{}: partition {} is given away", gone.topic, gone.partition);
     }
     for new in now.iter().filter(|task| !is_in(known, task)) {
-        eprintln!("{}: {}", new.topic, place(new));
+        eprintln!("{}: {}", new.topic, begins(new));
     }
     now
 }
 
-/// Says what the log refuses when that begins and when it is over, once each.
-fn say_trouble(said: &mut Option<String>, now: Option<String>) {
-    match (&said, &now) {
-        (None, Some(trouble)) => eprintln!("the log fails, and is tried again: {trouble}"),
-        (Some(_), None) => eprintln!("the log works again"),
-        _ => {}
-    }
-    *said = now;
+/// What the log refuses, and since when.
+#[derive(Default)]
+struct Trouble {
+    since: Option<Instant>,
+    is_said: bool,
 }
 
-fn place(task: &TaskStatus) -> String {
+impl Trouble {
+    /// Says what the log refuses when that has lasted for a while, and when it is over, once each: what passes at once is
+    /// nobody's concern.
+    fn say(&mut self, now: Option<String>) {
+        let Some(trouble) = now else {
+            if self.is_said {
+                eprintln!("the log works again");
+            }
+            *self = Trouble::default();
+            return;
+        };
+        let since = self.since.get_or_insert_with(Instant::now);
+        if !self.is_said && since.elapsed() >= TROUBLE_LASTS {
+            eprintln!("the log fails, and is tried again: {trouble}");
+            self.is_said = true;
+        }
+    }
+}
+
+fn begins(task: &TaskStatus) -> String {
     let TaskStatus {
         partition,
         reads_from,

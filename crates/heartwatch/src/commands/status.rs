@@ -235,7 +235,7 @@ fn print_group(group: &Group, out: &mut impl Write) -> std::io::Result<()> {
     for position in &group.positions {
         let place = format!("{}/{}", position.topic, position.partition);
         let lag = position.lag.map_or("-".into(), |lag| lag.to_string());
-        let age = position.clock_age_ms.map_or("-".into(), |age_ms| age(age_ms));
+        let age = position.clock_age_ms.map_or("-".into(), age);
         writeln!(out, "  {place:<40} {:>14} {lag:>10} {age:>14}", position.committed)?;
     }
     Ok(())
@@ -259,10 +259,14 @@ fn size(bytes: Option<u64>) -> String {
 }
 
 fn age(age_ms: i64) -> String {
-    match age_ms {
-        ..1_000 => format!("{age_ms} ms"),
-        ..600_000 => format!("{:.1} s", age_ms as f64 / 1e3),
-        ..172_800_000 => format!("{:.1} h", age_ms as f64 / 3_600_000.0),
-        _ => format!("{:.0} days", age_ms as f64 / 86_400_000.0),
+    let seconds = age_ms as f64 / 1e3;
+    if age_ms < 1_000 {
+        format!("{age_ms} ms")
+    } else if seconds < 600.0 {
+        format!("{seconds:.1} s")
+    } else if seconds < 172_800.0 {
+        format!("{:.1} h", seconds / 3_600.0)
+    } else {
+        format!("{:.0} days", seconds / 86_400.0)
     }
 }

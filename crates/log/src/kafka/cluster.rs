@@ -223,6 +223,11 @@ impl Cluster {
             brokers.insert(broker.node_id, address(&broker.host, broker.port)?);
         }
         let mut known = self.known();
+        // Whoever is not there any more leads and coordinates nothing, whatever was heard before.
+        known
+            .leaders
+            .retain(|_, leaders| leaders.iter().flatten().all(|leader| brokers.contains_key(leader)));
+        known.coordinators.retain(|_, broker| brokers.contains_key(broker));
         known.brokers = brokers;
         known.controller = (answer.controller_id.0 >= 0).then_some(answer.controller_id);
         for topic in &answer.topics {

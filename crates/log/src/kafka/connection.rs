@@ -5,7 +5,8 @@
 //! # Constraints
 //!
 //! - Answers come in the order of the requests. An answer that nobody waits for any more is passed over.
-//! - An answer's number is compared before its content is looked at.
+//! - An answer's number is compared before its content is looked at: what listens there need not be a broker. A broker
+//!   itself is trusted to count right: the crate that decodes takes memory for as many as an answer says there are.
 //! - A [`Connection::poll`] that runs out of time has lost nothing: the same [`Sent`] can be waited for again.
 
 mod pieces;

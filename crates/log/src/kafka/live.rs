@@ -51,7 +51,8 @@ fn several_requests_in_flight() {
     let versions = connection.send(0, &ApiVersionsRequest::default()).unwrap();
     // Some answers are not waited for: they are passed over.
     for sent in sent.into_iter().step_by(3) {
-        assert_eq!(connection.receive(sent).unwrap().error_code, 0);
+        // 14: a broker that has just started may still load its groups.
+        assert!([0, 14].contains(&connection.receive(sent).unwrap().error_code));
     }
     assert!(!connection.receive(versions).unwrap().api_keys.is_empty());
     assert!(connection.is_open());
@@ -137,10 +138,8 @@ fn topics_and_their_options() {
     let status = cluster.status().unwrap();
     let found = status.topics.iter().find(|status| status.name == topic).unwrap();
     let partition = &found.partitions[1];
-    assert_eq!(
-        (partition.leader, partition.bytes),
-        (Some(status.brokers[0].id), Some(0))
-    );
+    assert!(status.brokers.iter().any(|broker| Some(broker.id) == partition.leader));
+    assert_eq!(partition.bytes, Some(0));
     assert_eq!(partition.in_sync, partition.replicas);
     cluster.delete_topic(&topic).unwrap();
 }

@@ -1,7 +1,8 @@
 //! Tests of encryption and logins against a real broker, which runs where `HEARTWATCH_TEST_KAFKA_SECURE` names its folder.
 //!
-//! `tests/kafka/secure-broker.sh` makes such a folder: a broker that lets Anna do everything and Bert nothing, and listens in
-//! plain text, with TLS, with TLS and logins, with logins alone, and with TLS that asks for a certificate of ours.
+//! The live tests (`cargo run -p xtask -- live --only log_keeps`) make such a folder: a broker that lets Anna do everything
+//! and Bert nothing, and listens in plain text, with TLS, with TLS and logins, with logins alone, and with TLS that asks for a
+//! certificate of ours.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

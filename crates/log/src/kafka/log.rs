@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::admin::{ClusterStatus, Created, GroupStatus};
 use super::cluster::Cluster;
 use super::failure::Failure;
-use super::fetch::Fetcher;
+use super::fetch::{Fetcher, FetchingMember};
 use super::group::GroupMember;
 use super::identities::GroupIdentities;
 use super::produce::{Pipeline, Producer};
@@ -28,7 +28,7 @@ use crate::{
 /// A log on an Apache Kafka cluster.
 pub struct KafkaLog {
     cluster: Arc<Cluster>,
-    fetcher: Fetcher,
+    fetcher: Arc<Fetcher>,
     producer: Arc<Producer>,
     /// As whom this log commits, by group: written by its memberships, read by its producer.
     identities: GroupIdentities,
@@ -52,7 +52,7 @@ impl KafkaLog {
         let identities = GroupIdentities::default();
         let producer = Producer::of_command(Arc::clone(&cluster), Arc::clone(&identities))?;
         Ok(KafkaLog {
-            fetcher: Fetcher::new(Arc::clone(&cluster)),
+            fetcher: Arc::new(Fetcher::new(Arc::clone(&cluster))),
             producer: Arc::new(producer),
             identities,
             schemas,
@@ -213,7 +213,7 @@ impl Log for KafkaLog {
         let producer = Producer::of_worker(Arc::clone(&self.cluster), id, Arc::clone(&identities));
         Ok(Some(Arc::new(KafkaLog {
             cluster: Arc::clone(&self.cluster),
-            fetcher: Fetcher::new(Arc::clone(&self.cluster)),
+            fetcher: Arc::new(Fetcher::new(Arc::clone(&self.cluster))),
             producer: Arc::new(producer),
             identities,
             schemas: Arc::clone(&self.schemas),
@@ -223,13 +223,11 @@ impl Log for KafkaLog {
 
     fn join(&self, group: &str, topic: &str, seat: Seat) -> Result<Box<dyn Membership>, LogError> {
         names::check_name("the group name", group)?;
-        Ok(Box::new(GroupMember::join(
-            &self.cluster,
-            &self.identities,
-            group,
-            topic,
-            seat,
-        )?))
+        Ok(Box::new(FetchingMember {
+            membership: GroupMember::join(&self.cluster, &self.identities, group, topic, seat)?,
+            fetcher: Arc::clone(&self.fetcher),
+            topic: topic.into(),
+        }))
     }
 
     /// Brokers clean their topics themselves.

@@ -149,7 +149,8 @@ impl Kit {
         let pom = self.source("pom.xml");
         let registry = self.machine.registry_java.is_ok();
         let wanted = format!("registry: {registry}\n{}", std::fs::read_to_string(&pom)?);
-        self.once("jars", &wanted, &["libs", "tools", "registry"], || {
+        // `maven` too: Maven keeps there what it believes to be unpacked.
+        self.once("jars", &wanted, &["libs", "tools", "registry", "maven"], || {
             let mut maven = Command::new("mvn");
             maven
                 .args(["-q", "-B", "-Dstyle.color=never", "-f"])

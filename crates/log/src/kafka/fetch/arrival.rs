@@ -28,6 +28,8 @@ pub(super) struct Arrival {
     start_offset: Option<u64>,
     end_offset: Option<u64>,
     outcome: Outcome,
+    /// Whether the answer brought records, of whatever partition.
+    is_among_others: bool,
     /// Who gets it.
     expected: Vec<Expected>,
 }
@@ -53,6 +55,7 @@ impl Arrival {
             end_offset: u64::try_from(part.end_offset).ok(),
             outcome: outcome(part, &asked, error),
             asked,
+            is_among_others: false,
             expected: Vec::new(),
         }
     }
@@ -96,7 +99,11 @@ impl State {
                 partition.is_under_way = false;
             }
         }
+        let has_records = arrivals
+            .iter()
+            .any(|arrival| matches!(arrival.outcome, Outcome::Records(..)));
         for arrival in arrivals {
+            arrival.is_among_others = has_records;
             let Outcome::Records(hop, records) = &arrival.outcome else {
                 continue;
             };
@@ -162,8 +169,10 @@ impl State {
         match (&arrival.outcome, asked) {
             (Outcome::Elsewhere, _) => partition.lost = Some(now + LEADER_PAUSE),
             (Outcome::Empty, Some(cursor)) => {
-                // It may also have found the answer full.
-                cursor.is_eager = cursor.fetch_from < end_offset;
+                // It may only have found the answer full. The end as this answer has it counts: what we have appended may
+                // have to wait behind somebody's open transaction, and would be asked for all the time.
+                let has_more = arrival.end_offset.is_some_and(|heard| cursor.fetch_from < heard);
+                cursor.is_eager = arrival.is_among_others && has_more;
                 is_news |= cursor.see_end(end_offset);
             }
             (Outcome::OutOfRange, Some(cursor)) => {

@@ -152,8 +152,10 @@ impl State {
         });
         let new = || Partition::new(place.leader, place.range);
         let partition = topic.partitions.entry(of.partition).or_insert_with(new);
-        partition.range.start = partition.range.start.max(place.range.start);
-        partition.range.end = partition.range.end.max(place.range.end);
+        if partition.cursors.is_empty() {
+            // What was known before may be of a topic that was deleted since.
+            partition.range = place.range;
+        }
         partition.add(cursor);
         let leader = partition.leader;
         self.call_or_open(leader, now)

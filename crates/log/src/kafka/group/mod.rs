@@ -10,6 +10,7 @@
 //! | `assign.rs` | the leader's part of the classic protocol: who gets which partition |
 //! | `ask.rs`, `wire.rs`, `embedded.rs` | requests and answers, and their bytes |
 //! | `driver.rs` | the thread of each connection |
+//! | `scripted.rs` | tests: single conversations |
 //! | `simulation/` | tests: many members, one coordinator, a bad network, by seed |
 //!
 //! # Constraints
@@ -34,6 +35,8 @@ mod lease;
 mod live;
 mod machine;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod simulation;
 mod terms;
 mod wire;
@@ -55,7 +58,7 @@ use self::terms::Terms;
 use self::wire::Wire;
 use super::cluster::Cluster;
 use super::identities::GroupIdentities;
-use super::settings::GroupProtocol;
+use super::settings::{GroupProtocol, Settings};
 use crate::{Change, LogError, Membership, Seat};
 
 /// How long leaving waits to be heard.
@@ -90,7 +93,7 @@ impl GroupMember {
         let topic_id = found.map(|found| TopicPartitions::default().with_topic_id(found.topic_id));
         let terms = Terms::new(cluster.settings(), cluster.name(group), topic, partitions, seat);
         let wire = Wire::new(terms.clone(), topic_id.unwrap_or_default());
-        let (machine, lanes) = machine(cluster.settings().group_protocol, terms.clone())?;
+        let (machine, lanes) = machine(cluster.settings(), terms.clone())?;
         let driver = Arc::new(Driver::new(
             Arc::clone(cluster),
             Arc::clone(identities),
@@ -154,21 +157,24 @@ impl Drop for GroupMember {
 }
 
 /// The member that speaks the protocol, and the connections that it needs.
-fn machine(protocol: GroupProtocol, terms: Terms) -> Result<(Box<dyn Machine>, &'static [Lane]), LogError> {
+fn machine(settings: &Settings, terms: Terms) -> Result<(Box<dyn Machine>, &'static [Lane]), LogError> {
     let now = Instant::now();
-    Ok(match protocol {
+    Ok(match settings.group_protocol {
         GroupProtocol::Classic => (Box::new(Classic::new(terms, now)), &[Lane::Rebalance, Lane::Heartbeat]),
-        GroupProtocol::Consumer => (Box::new(Consumer::new(terms, fresh_name()?, now)), &[Lane::Heartbeat]),
+        GroupProtocol::Consumer => {
+            let name = fresh_name(&settings.client_id)?;
+            (Box::new(Consumer::new(terms, name, now)), &[Lane::Heartbeat])
+        }
     })
 }
 
-/// As Kafka's own clients call themselves: 16 random bytes.
-fn fresh_name() -> Result<String, LogError> {
+/// As coordinators name members where they do, with 16 random bytes.
+fn fresh_name(client_id: &str) -> Result<String, LogError> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| LogError::Invalid {
         what: "a member id".into(),
         name: String::new(),
         reason: format!("the system gives no random bytes: {error}"),
     })?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
+    Ok(format!("{client_id}-{}", URL_SAFE_NO_PAD.encode(random)))
 }

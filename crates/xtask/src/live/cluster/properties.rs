@@ -122,6 +122,10 @@ log.retention.hours=876000
 # Files are created whole; tests have many small partitions.
 log.segment.bytes=67108864
 log.index.size.max.bytes=1048576
+# What is to be removed or compacted is looked for at once, and not minutes later.
+log.initial.task.delay.ms=500
+log.retention.check.interval.ms=1000
+log.cleaner.backoff.ms=500
 # Workers come one after the other: the first need not be waited for.
 group.initial.rebalance.delay.ms=0
 # Tests have sessions of seconds, the shortest that brokers allow by default is six.

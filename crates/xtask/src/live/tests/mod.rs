@@ -2,8 +2,8 @@
 //!
 //! A test says what it shows by its name, and asserts by an error.
 
+mod crates;
 mod foreign;
-mod log_crate;
 mod oracle;
 mod program;
 mod quorum;
@@ -28,6 +28,10 @@ pub(super) const ALL: &[LiveTest] = &[
         run: registry::gives_schemas_their_ids,
     },
     LiveTest {
+        name: "registry_client_is_understood",
+        run: crates::registry_client_is_understood,
+    },
+    LiveTest {
         name: "program_obeys_signals",
         run: program::obeys_signals,
     },
@@ -41,7 +45,7 @@ pub(super) const ALL: &[LiveTest] = &[
     },
     LiveTest {
         name: "log_keeps_its_promises_on_kafka",
-        run: log_crate::keeps_its_promises,
+        run: crates::log_keeps_its_promises,
     },
     LiveTest {
         name: "killed_worker_loses_and_doubles_nothing",
@@ -66,6 +70,14 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "quorum_survives_a_broker_that_stops_answering",
         run: quorum::survives_a_broker_that_stops_answering,
+    },
+    LiveTest {
+        name: "log_follows_leaders",
+        run: crates::log_follows_leaders,
+    },
+    LiveTest {
+        name: "log_outlives_brokers",
+        run: crates::log_outlives_brokers,
     },
     LiveTest {
         name: "brokers_die_under_workers",

@@ -1,160 +1,15 @@
 //! What is asked next, and what cursors make of the answers: turns, bounds, sharing, sleep, hanging up.
 
-use std::collections::HashMap;
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kafka_protocol::messages::BrokerId;
 
-use super::super::answer::Part;
-use super::super::arrival::Arrival;
-use super::super::buffers::Buffers;
-use super::super::planning::{Named, Next, Plan};
-use super::super::state::{Limits, Place, State};
+use super::super::planning::{Next, Plan};
+use super::stage::{BROKER, Stage, line, named};
 use super::{Writer, batch};
-use crate::batch::BatchHeader;
-use crate::kafka::address::Address;
-use crate::kafka::connection::Breaker;
-use crate::{Fetch, LogError, OffsetRange};
+use crate::LogError;
 
-const BROKER: BrokerId = BrokerId(1);
 const MIB: usize = 1 << 20;
-
-/// A state with a broker of our own making: each partition holds batches of ten records and of `batch_bytes`.
-struct Stage {
-    state: State,
-    now: Instant,
-    /// The other end of the connection that is hung up.
-    _line: TcpStream,
-    buffers: Arc<Buffers>,
-    ends: HashMap<u32, u64>,
-    batch: usize,
-}
-
-impl Stage {
-    fn new(bytes_max: usize, partition_bytes_max: usize) -> Stage {
-        Stage {
-            state: State::new(Limits {
-                bytes_max,
-                partition_bytes_max,
-            }),
-            now: Instant::now(),
-            _line: line().0,
-            buffers: Buffers::new(partition_bytes_max, 0),
-            ends: HashMap::new(),
-            batch: batch(0, 10, Writer::Plain).len(),
-        }
-    }
-
-    /// The partition gets `end` records, and a reader at `from`.
-    fn subscribe(&mut self, partition: u32, from: u64, end: u64) {
-        self.ends.insert(partition, end);
-        let place = Place {
-            leader: BROKER,
-            range: OffsetRange { start: 0, end },
-        };
-        self.state.subscribe(&named(partition), place, from, self.now);
-        let desk = self.state.desks.get_mut(&BROKER).unwrap();
-        if desk.breaker.is_none() {
-            desk.breaker = Some(line().1);
-        }
-    }
-
-    fn wait(&mut self, millis: u64) {
-        self.now += Duration::from_millis(millis);
-    }
-
-    fn next(&mut self) -> Next {
-        self.state.next(BROKER, self.now)
-    }
-
-    fn plan(&mut self) -> Plan {
-        match self.next() {
-            Next::Ask(plan) => plan,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Answers as a broker does: in the order of the request, cut off where the answer or the partition's share is full.
-    fn answer(&mut self, plan: &Plan) -> bool {
-        let mut left = plan.bytes_max;
-        let mut parts = Vec::new();
-        for (asked, of) in plan.asked.iter().enumerate() {
-            let end = self.ends[&of.of.partition];
-            let wanted = ((end - of.from) / 10) as usize * self.batch;
-            let sent = wanted.min(left).min(plan.partition_bytes_max);
-            left -= sent;
-            let first = of.from / 10 * 10;
-            let bytes = (0..sent.div_ceil(self.batch) as u64).flat_map(|at| batch(first + at * 10, 10, Writer::Plain));
-            let bytes: Vec<u8> = bytes.take(sent).collect();
-            parts.push(self.part(asked, 0, end, &bytes));
-        }
-        self.deliver(plan, parts)
-    }
-
-    fn part(&self, asked: usize, code: i16, end: u64, bytes: &[u8]) -> Part {
-        let records = (!bytes.is_empty()).then(|| {
-            let mut records = self.buffers.take(bytes.len());
-            records.bytes_mut().copy_from_slice(bytes);
-            records
-        });
-        Part {
-            asked,
-            code,
-            start_offset: 0,
-            end_offset: end as i64,
-            aborted: Vec::new(),
-            records,
-        }
-    }
-
-    fn deliver(&mut self, plan: &Plan, parts: Vec<Part>) -> bool {
-        let error = |failure: crate::kafka::failure::Failure| failure.into_log_error("test:9092", "");
-        let mut arrivals: Vec<Arrival> = parts.into_iter().map(|part| Arrival::new(part, plan, error)).collect();
-        self.state.advance(BROKER, plan, &mut arrivals, self.now);
-        arrivals.iter_mut().for_each(Arrival::check);
-        self.state.deliver(arrivals, self.now)
-    }
-
-    fn read(&mut self, partition: u32, from: u64, bytes_max: usize) -> Option<Result<Fetch, LogError>> {
-        self.state.read("t", partition, from, bytes_max, self.now)
-    }
-
-    /// Reads all that is there; says up to where.
-    fn drain(&mut self, partition: u32, from: u64) -> u64 {
-        let fetch = self.read(partition, from, usize::MAX).unwrap().unwrap();
-        let mut at = from / 10 * 10;
-        for batch in &fetch.batches {
-            assert_eq!(BatchHeader::parse(batch).unwrap().base_offset, at);
-            at += 10;
-        }
-        fetch.next_offset
-    }
-
-    fn held(&self) -> usize {
-        let partitions = self.state.topics.values().flat_map(|topic| topic.partitions.values());
-        partitions
-            .flat_map(|partition| &partition.cursors)
-            .map(|cursor| cursor.bytes())
-            .sum()
-    }
-}
-
-fn named(partition: u32) -> Named {
-    Named {
-        topic: "t".into(),
-        name: "ns.t".into(),
-        partition,
-    }
-}
-
-/// Both ends of a connection, one of them for hanging up.
-fn line() -> (TcpStream, Breaker) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (listener.accept().unwrap().0, Breaker::of(ours))
-}
 
 fn order(plan: &Plan) -> Vec<u32> {
     plan.asked.iter().map(|asked| asked.of.partition).collect()
@@ -354,7 +209,7 @@ fn a_newcomer_does_not_wait_behind_a_long_request() {
     stage.subscribe(0, 0, 0);
     assert!(!stage.plan().may_wait, "more are expected");
     stage.state.give_up(BROKER, None, Duration::ZERO, stage.now);
-    stage.state.desks.get_mut(&BROKER).unwrap().breaker = Some(line().1);
+    stage.state.desks.get_mut(&BROKER).unwrap().breaker = Some(line());
     stage.state.partition("t", 0).unwrap().lost = None;
     stage.wait(2_000);
     assert!(stage.plan().may_wait);
@@ -439,13 +294,23 @@ fn names_of_brokers_that_lead_nothing_are_dropped() {
     stage.wait(10_001);
     assert!(matches!(stage.next(), Next::Leave));
     assert!(stage.state.desks.is_empty());
-    let address = Address {
-        host: "a".into(),
-        port: 1,
-    };
-    let failure = crate::kafka::failure::Failure::Protocol {
-        address,
-        reason: "b".into(),
-    };
-    assert!(!failure.is_retriable());
+}
+
+/// What this log has appended may lie behind another's open transaction for long.
+#[test]
+fn what_cannot_come_yet_is_not_asked_for_all_the_time() {
+    let mut stage = Stage::new(MIB, 2_000);
+    stage.subscribe(0, 0, 1_000_000);
+    stage.subscribe(1, 0, 0);
+    let plan = stage.plan();
+    stage.answer(&plan);
+    stage.state.partition("t", 1).unwrap().range.end = 50;
+    // The first is full, so the broker is not to wait.
+    stage.wait(20);
+    let plan = stage.plan();
+    assert_eq!((order(&plan), plan.may_wait), (vec![1], false));
+    stage.answer(&plan);
+    assert!(matches!(stage.next(), Next::Wait(_)));
+    let fetch = stage.read(1, 0, 1).unwrap().unwrap();
+    assert_eq!((fetch.next_offset, fetch.end_offset), (0, 50), "not at the end");
 }

@@ -5,11 +5,19 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
-use kafka_protocol::messages::{DeleteRecordsRequest, TopicName};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::{
+    AlterPartitionReassignmentsRequest, BrokerId, DeleteRecordsRequest, FetchRequest, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 
 use super::super::Fetcher;
+use super::super::aborted::Aborted;
+use super::super::answer::{self, VERSIONS};
+use super::super::buffers::Buffers;
+use super::super::hop::hop;
 use super::foreign::{End, Foreign};
 use super::{Writer, batch};
 use crate::batch::{Scratch, walk};
@@ -310,4 +318,79 @@ fn dropping_it_ends_its_threads() {
         assert!(Instant::now() < deadline, "a thread goes on");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The broker answers in every version from the first to the last that is read here.
+#[test]
+fn every_version_of_a_real_broker() {
+    let Some(scene) = Scene::new(1, &[]) else { return };
+    scene.append(&scene.producer(), 0, 0, 3);
+    let leader = scene.cluster.leader(&scene.name(), 0).unwrap();
+    let mut connection = scene.cluster.connect(leader).unwrap();
+    let part = FetchPartition::default()
+        .with_partition(0)
+        .with_fetch_offset(10)
+        .with_partition_max_bytes(1_000_000);
+    let topic = FetchTopic::default()
+        .with_topic(TopicName(StrBytes::from_string(scene.name())))
+        .with_partitions(vec![part]);
+    let request = FetchRequest::default()
+        .with_max_bytes(1_000_000)
+        .with_isolation_level(1)
+        .with_session_epoch(-1)
+        .with_topics(vec![topic]);
+    for version in VERSIONS {
+        let sent = connection.send(version, &request).unwrap();
+        let buffers = Buffers::new(1_000, 1);
+        let name = scene.name();
+        let find = |topic: &str, partition: i32, _: usize| (topic == name && partition == 0).then_some(0);
+        let answer = connection
+            .receive_in_pieces(sent, |pieces, version| answer::read(pieces, version, &buffers, find))
+            .unwrap();
+        let [part] = &answer.parts[..] else {
+            panic!("version {version}: {answer:?}")
+        };
+        assert_eq!((part.code, part.end_offset), (0, 30), "version {version}");
+        let hop = hop(part.records.as_ref().unwrap().as_ref(), 10, &mut Aborted::default());
+        assert_eq!((hop.batches.len(), hop.next_offset), (2, 30), "version {version}");
+    }
+}
+
+/// Partitions move between brokers while they are written and read. Needs a cluster of several.
+#[test]
+fn a_partition_changes_its_leader() {
+    let Some(scene) = Scene::new(2, &[]) else { return };
+    let metadata = scene.cluster.metadata(Some(&[])).unwrap();
+    let brokers: Vec<BrokerId> = metadata.brokers.iter().map(|each| each.node_id).collect();
+    if brokers.len() < 2 {
+        eprintln!("one broker has no other to follow: the live test `log_follows_leaders` runs this on three");
+        return;
+    }
+    let producer = scene.producer();
+    let mut from = 0;
+    for round in 0..6 {
+        scene.append(&producer, 0, from, 5);
+        assert_eq!(scene.read(0, from, 500), numbered(from..from + 50), "round {round}");
+        from += 50;
+        let next = brokers[round % brokers.len()];
+        let part = ReassignablePartition::default()
+            .with_partition_index(0)
+            .with_replicas(Some(vec![next]));
+        let topic = ReassignableTopic::default()
+            .with_name(TopicName(StrBytes::from_string(scene.name())))
+            .with_partitions(vec![part]);
+        let request = AlterPartitionReassignmentsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(10_000);
+        let answer = scene.cluster.call(Where::Controller, 0..=0, &request);
+        assert_eq!(answer.unwrap().error_code, 0);
+        let deadline = Instant::now() + PATIENCE;
+        while scene.cluster.leader(&scene.name(), 0) != Ok(next) {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(50));
+            scene.cluster.forget_leaders(&scene.name());
+        }
+        assert_eq!(scene.read(1, 0, 500), []);
+    }
+    assert_eq!(scene.read(0, 0, usize::MAX), numbered(0..from));
 }

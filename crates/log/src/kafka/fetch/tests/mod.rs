@@ -6,6 +6,7 @@ mod choice;
 mod foreign;
 mod hidden;
 mod live;
+mod stage;
 
 use crate::batch::{BatchBuilder, Compression};
 

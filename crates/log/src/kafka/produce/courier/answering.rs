@@ -163,10 +163,11 @@ impl Courier {
     fn renumber(&mut self, lane: usize) -> Result<(), LogError> {
         let lane = &mut self.lanes[lane];
         if self.visible == Visible::WhenCommitted {
-            return Err(self.cluster.error(Failure::Refused {
+            let failure = Failure::Refused {
                 code: ResponseError::OutOfOrderSequenceNumber,
                 what: Subject::Partition(lane.topic.clone(), lane.partition),
-            }));
+            };
+            return Err(trouble::error(&self.cluster, failure));
         }
         let identity = identity::without_transactions(&self.cluster, Instant::now() + self.patience);
         let identity = identity.map_err(|failure| trouble::error(&self.cluster, failure))?;

@@ -15,6 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::batch::{BatchHeader, Scratch, walk};
 use crate::kafka::cluster::{Cluster, Where};
 use crate::kafka::failure::{Failure, Subject};
+use crate::kafka::produce::trouble;
 use crate::{BatchError, LogError};
 
 /// The number of topics among the kinds of things that have a configuration.
@@ -47,7 +48,7 @@ pub(super) fn error(cluster: &Cluster, failure: Failure, batch: &Bytes, answer: 
             partition: *partition,
             source,
         },
-        None => cluster.error(failure),
+        None => trouble::error(cluster, failure),
     }
 }
 

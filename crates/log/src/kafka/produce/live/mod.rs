@@ -60,6 +60,7 @@ impl Stage {
         let wanted = CreatableTopic::default()
             .with_name(TopicName(StrBytes::from_string(cluster.name(&topic))))
             .with_num_partitions(partitions)
+            // As many as the cluster is set up for.
             .with_replication_factor(-1)
             .with_configs(config.collect());
         let request = CreateTopicsRequest::default()
