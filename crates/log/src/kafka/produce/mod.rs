@@ -6,37 +6,34 @@
 //! # The way of an append without a transaction
 //!
 //! A broker gives the producer an identity. Every batch gets the number of its first record within its partition; a
-//! broker knows the last five batches of each producer and partition again, and takes none out of order. So whatever went
-//! wrong, the same bytes are sent again until they are known to be in ([`courier`] has the rules). One that the broker will
-//! never take is an error, and so is one that took too long; then the error says whether it may be in.
+//! broker knows the last five batches of each producer and partition again, and takes none out of order. So whatever
+//! went wrong, the same bytes are sent again until they are known to be in; where the broker's memory cannot be relied
+//! upon, the partition itself is looked at ([`courier`] has the rules). A batch that the broker will never take is an
+//! error, and so is one that took too long; then the error says whether it may be in.
 //!
 //! # The way of a transaction
 //!
-//! ```text
-//!            InitProducerId                AddPartitionsToTxn             Produce to all leaders
-//!  (nothing) --------------> identity ------AddOffsetsToTxn-----> open ---TxnOffsetCommit-------> written
-//!      ^                        ^                 |                |                                 |
-//!      |                        |                 v                v                                 | EndTxn(commit)
-//!      |                        |              failed <------------+                                 v
-//!      |                        |                 | EndTxn(abort)                                  asked
-//!      |                        |                 v                                                  |
-//!      +-- the error -----------|-------------- undone                                               |
-//!      |                        +----- done, all answers in ----------------------------------- committed
-//!      +-- done, an answer was lost ----------------------------------------------------------------+|
-//!      +-- LogError::Unknown: no answer, or one that could mean both --------------------------------+
-//! ```
+//! - *New*: InitProducerId shuts out all earlier identities of the id. Then it is ready.
+//! - *Ready*: AddPartitionsToTxn and AddOffsetsToTxn are sent together. Then it is open, or failed.
+//! - *Open*: Produce goes to all leaders at once, and TxnOffsetCommit meanwhile. Then it is written, or failed.
+//! - *Written*: EndTxn(commit) is sent, again until it is answered. Then it is done; or new with [`LogError::Fenced`],
+//!   or with [`LogError::Unknown`] when the transaction may have been committed.
+//! - *Done*: it is ready again; or shaken, if any connection was lost with something under way.
+//! - *Failed*: EndTxn(abort). Then it is shaken, with the error; or new when that is [`LogError::Fenced`].
+//! - *Shaken*: EndTxn(abort) in case something is open, then InitProducerId for whoever had the last identity. Then it
+//!   is ready; or new with [`LogError::Fenced`], for another had the id meanwhile.
 //!
-//! Only between "open" and the answer to EndTxn is anything of the transaction on a broker, and all of that is within one call.
-//! A worker that is stopped there for longer than `transaction.timeout.ms` finds that the coordinator has undone its work and
-//! shut its identity out: [`LogError::Fenced`].
+//! Only from "open" to the answer of EndTxn is anything of the transaction on a broker, and all of that is within one
+//! call. A worker that is stopped there for longer than `transaction.timeout.ms` finds that the coordinator has undone
+//! its work and shut its identity out: [`LogError::Fenced`].
 //!
 //! This is the way that every Kafka since 0.11 knows, and that 4.x brokers go on with for requests of these versions
-//! (Produce up to 11, AddPartitionsToTxn up to 3, TxnOffsetCommit and EndTxn up to 4), whatever `transaction.version` the
-//! cluster has finalised. The newer way of `transaction.version` 2 lets the leaders and the group's coordinator tell the
-//! transaction's coordinator themselves, and changes the epoch with every transaction. It is not used: with several leaders
-//! their calls get in one another's way at the coordinator, where one request of ours tells all at once. What it is for,
-//! shutting out requests that arrive when their transaction is over, is had here by a rule: after any lost connection the
-//! next transaction begins with a new epoch.
+//! (Produce up to 11, AddPartitionsToTxn up to 3, TxnOffsetCommit and EndTxn up to 4), whatever `transaction.version`
+//! the cluster has finalised. The newer way of `transaction.version` 2 lets the leaders and the group's coordinator
+//! tell the transaction's coordinator themselves, and changes the epoch with every transaction. It is not used: with
+//! several leaders their calls get in one another's way at the coordinator, where one request of ours tells all at
+//! once. What it is for, shutting out requests that arrive when their transaction is over, is had here by a rule: after
+//! any lost connection the next transaction begins with a new epoch.
 //!
 //! # Constraints
 //!
@@ -50,6 +47,7 @@ mod identity;
 mod live;
 mod pauses;
 mod pipeline;
+mod shift;
 mod stamp;
 mod transaction;
 mod trouble;
@@ -107,8 +105,8 @@ impl Producer {
         Ok(Producer::new(cluster, id, Appends::WithoutTransaction, groups))
     }
 
-    /// For a worker: every append is a transaction under this id (as the cluster knows it), whose first shuts out whoever
-    /// had the id before.
+    /// For a worker: every append is a transaction under this id (as the cluster knows it), whose first shuts out
+    /// whoever had the id before.
     pub(crate) fn of_worker(cluster: Arc<Cluster>, transactional_id: String, groups: GroupIdentities) -> Producer {
         Producer::new(cluster, transactional_id, Appends::InTransactions, groups)
     }
@@ -124,7 +122,8 @@ impl Producer {
         }
     }
 
-    /// Appends all batches and stores all commits, or does nothing. Gives the offset of the first record of each append.
+    /// Appends all batches and stores all commits, or does nothing. Gives the offset of the first record of each
+    /// append.
     pub(crate) fn append(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
         match (self.appends, &transaction.appends[..], &transaction.commits[..]) {
             (Appends::WithoutTransaction, [append], []) => self.append_one(append),

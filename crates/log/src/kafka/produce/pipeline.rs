@@ -11,8 +11,8 @@ use crate::{Append, LogError};
 
 /// Batches under way, whose offsets come back in the order in which they were sent.
 ///
-/// After an error it takes no more. All batches whose offset it gave are in; the one it failed at is not, unless the error is
-/// [`LogError::Unknown`]; of later ones nothing is known.
+/// After an error it takes no more. All batches whose offset it gave are in; the one it failed at is not, unless the
+/// error is [`LogError::Unknown`]; of later ones nothing is known.
 pub struct Pipeline {
     producer: Arc<Producer>,
     /// `None` once it has failed.

@@ -3,6 +3,7 @@
 //! It does not look at the records. The checksum is moved along with the fields it covers instead of being summed up
 //! again: a batch that was damaged before stays damaged, and the broker refuses it.
 
+use super::shift;
 use crate::batch::{TRANSACTIONAL, at};
 
 /// Who a broker takes us for: given by InitProducerId.
@@ -39,7 +40,7 @@ impl Stamp {
         self.write(stamped);
         let sum_after = crc32c::crc32c(stamped);
         // The sum is linear: what changes in the front of the bytes changes it by the same amount, moved past the rest.
-        let moved = crc32c::crc32c_combine(sum_before ^ sum_after, 0, after.len());
+        let moved = shift::past(sum_before ^ sum_after, after.len());
         let stated = &mut before[at::CRC..at::ATTRIBUTES];
         for (byte, change) in stated.iter_mut().zip(moved.to_be_bytes()) {
             *byte ^= change;

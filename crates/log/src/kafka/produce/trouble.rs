@@ -33,6 +33,12 @@ pub(super) fn error(cluster: &Cluster, failure: Failure) -> LogError {
 fn is_aborted(failure: &Failure) -> bool {
     matches!(
         failure.code(),
-        Some(ResponseError::TransactionAbortable | ResponseError::InvalidTxnState)
+        Some(
+            ResponseError::TransactionAbortable
+                | ResponseError::InvalidTxnState
+                | ResponseError::OutOfOrderSequenceNumber
+                | ResponseError::UnknownProducerId
+                | ResponseError::DuplicateSequenceNumber
+        )
     )
 }

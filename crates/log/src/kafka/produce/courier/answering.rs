@@ -9,7 +9,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{BrokerId, ProduceResponse};
 
-use super::lane::{Fate, Lane, Standing};
+use super::lane::{Fate, Found, Lane, Standing};
 use super::link::Waybill;
 use super::{Courier, Strain, refusal};
 use crate::LogError;
@@ -37,7 +37,7 @@ impl Courier {
         self.cluster.forget_what_is_stale(&failure);
         let rest = self.links.remove(&broker).into_iter().flat_map(|link| link.into_lost());
         for waybill in parcels.into_iter().chain(rest) {
-            self.settle(waybill, Fate::Lost)?;
+            self.settle(waybill, Fate::InDoubt)?;
         }
         self.go_on_after(failure)
     }
@@ -77,7 +77,7 @@ impl Courier {
         }
         // A broker that says nothing about a batch has not said that it refused it.
         for (lane, ticket) in sent {
-            self.settle(Waybill { lane, ticket }, Fate::Lost)?;
+            self.settle(Waybill { lane, ticket }, Fate::InDoubt)?;
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Courier {
         match verdict {
             Verdict::Again if !refusal::is_damaged(&batch, code) => {
                 self.cluster.forget_what_is_stale(&failure);
-                self.settle(waybill, Fate::NotNow)?;
+                self.settle(waybill, if leaves_open(code) { Fate::InDoubt } else { Fate::NotNow })?;
                 self.go_on_after(failure)
             }
             Verdict::OutOfSequence => {
@@ -124,35 +124,62 @@ impl Courier {
                 what: Subject::Partition(lane.topic.clone(), lane.partition),
             }));
         };
-        let place = waybill.ticket.checked_sub(self.first_ticket);
+        self.acknowledge(waybill.ticket, base_offset);
+        self.settle(waybill, Fate::In { base_offset })
+    }
+
+    fn acknowledge(&mut self, ticket: u64, base_offset: u64) {
+        let place = ticket.checked_sub(self.first_ticket);
         if let Some(ticket) = place.and_then(|place| self.tickets.get_mut(place as usize)) {
             self.bytes_under_way -= ticket.bytes;
             ticket.base_offset = Some(base_offset);
         }
-        self.settle(waybill, Fate::In)
+    }
+
+    /// Takes note of our batches that were found in a partition.
+    pub(super) fn look_up(&mut self, lane: usize, found: &[Found]) -> Result<(), LogError> {
+        let (tickets, standing) = self.lanes[lane].look_up(found, Instant::now());
+        for (ticket, base_offset) in tickets {
+            self.acknowledge(ticket, base_offset);
+        }
+        self.go_on(lane, standing)
     }
 
     fn settle(&mut self, waybill: Waybill, fate: Fate) -> Result<(), LogError> {
         let now = Instant::now();
-        match self.lanes[waybill.lane].settle(waybill.ticket, fate, now) {
+        let standing = self.lanes[waybill.lane].settle(waybill.ticket, fate, now);
+        self.go_on(waybill.lane, standing)
+    }
+
+    fn go_on(&mut self, lane: usize, standing: Standing) -> Result<(), LogError> {
+        match standing {
             Standing::Going => Ok(()),
-            Standing::NeedsIdentity => self.renumber(waybill.lane),
+            Standing::NeedsIdentity => self.renumber(lane),
         }
     }
 
-    /// The broker has lost what it knew of us: for it we are another from now on. Within a transaction there is no going
-    /// on, for its identity is the transaction's.
+    /// The broker has lost what it knew of us: for it we are another from now on. Within a transaction there is no
+    /// going on, for its identity is the transaction's.
     fn renumber(&mut self, lane: usize) -> Result<(), LogError> {
         let lane = &mut self.lanes[lane];
         if self.visible == Visible::WhenCommitted {
-            return Err(self.cluster.error(Failure::Refused {
+            let failure = Failure::Refused {
                 code: ResponseError::OutOfOrderSequenceNumber,
                 what: Subject::Partition(lane.topic.clone(), lane.partition),
-            }));
+            };
+            return Err(trouble::error(&self.cluster, failure));
         }
         let identity = identity::without_transactions(&self.cluster, Instant::now() + self.patience);
         let identity = identity.map_err(|failure| trouble::error(&self.cluster, failure))?;
         lane.renumber(identity, Instant::now());
         Ok(())
     }
+}
+
+/// Whether a batch may be in although the broker says that it failed.
+fn leaves_open(code: ResponseError) -> bool {
+    matches!(
+        code,
+        ResponseError::RequestTimedOut | ResponseError::NetworkException | ResponseError::NotEnoughReplicasAfterAppend
+    )
 }

@@ -1,7 +1,7 @@
 //! `Courier`: brings finished batches to the leaders of their partitions, and their offsets back.
 //!
-//! It has no thread: it sends and waits within the calls of its owner. Of transactions it knows only whether its batches
-//! belong to one.
+//! It has no thread: it sends and waits within the calls of its owner. Of transactions it knows only whether its
+//! batches belong to one.
 //!
 //! # Constraints
 //!
@@ -12,6 +12,7 @@
 mod answering;
 mod lane;
 mod link;
+mod looking;
 mod refusal;
 mod sending;
 
@@ -26,7 +27,7 @@ use self::lane::Lane;
 use self::link::{Link, Terms};
 use super::super::cluster::Cluster;
 use super::super::failure::Failure;
-use super::stamp::{Identity, Visible};
+use super::stamp::{Identity, Stamp, Visible};
 use super::trouble;
 use crate::batch::BatchHeader;
 use crate::{Append, LogError};
@@ -170,13 +171,21 @@ impl Courier {
             self.cluster.leader(&name, partition)?;
             self.cluster.partitions(&name)
         });
-        let partitions = partitions.map_err(|failure| trouble::error(&self.cluster, failure))?;
+        let end = match self.visible {
+            Visible::AtOnce => partitions.and_then(|partitions| Ok((partitions, self.cluster.end(&name, partition)?))),
+            Visible::WhenCommitted => partitions.map(|partitions| (partitions, 0)),
+        };
+        let (partitions, end) = end.map_err(|failure| trouble::error(&self.cluster, failure))?;
+        let stamp = Stamp {
+            identity: self.identity,
+            sequence: 0,
+            visible: self.visible,
+        };
         let lane = self.lanes.len();
         let lanes = self.lanes_of.entry(name.clone()).or_default();
         lanes.resize(partitions.max(partition + 1) as usize, None);
         lanes[partition as usize] = Some(lane);
-        self.lanes
-            .push(Lane::new(name, partition, self.identity, self.visible, Instant::now()));
+        self.lanes.push(Lane::new(name, partition, end, stamp, Instant::now()));
         Ok(lane)
     }
 

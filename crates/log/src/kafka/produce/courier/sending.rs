@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::BrokerId;
 
+use super::lane::Lane;
 use super::link::{Link, Load, Waybill};
 use super::{Courier, REQUEST_BYTES};
 use crate::LogError;
@@ -47,6 +48,7 @@ impl Courier {
     }
 
     fn send(&mut self, when_full: WhenFull) -> Result<(), LogError> {
+        self.look_for_doubtful()?;
         for (leader, mut lanes) in self.ready_lanes()? {
             while !lanes.is_empty() {
                 if self.links.get(&leader).is_some_and(Link::is_full) {
@@ -91,7 +93,7 @@ impl Courier {
     fn send_request(&mut self, leader: BrokerId, lanes: &mut VecDeque<usize>) -> Result<(), LogError> {
         if !self.links.get(&leader).is_some_and(Link::is_usable) {
             match self.connect(leader) {
-                Ok(link) => self.links.insert(leader, link),
+                Ok(link) => self.meet(leader, link),
                 Err(failure) => return self.postpone(&std::mem::take(lanes).into_iter().collect::<Vec<_>>(), failure),
             };
         }
@@ -141,6 +143,12 @@ impl Courier {
         }
     }
 
+    fn meet(&mut self, leader: BrokerId, link: Link) {
+        self.links.insert(leader, link);
+        let led = self.lanes.iter_mut().filter(|lane| lane.leader == Some(leader));
+        led.for_each(Lane::meet_anew);
+    }
+
     fn connect(&self, leader: BrokerId) -> Result<Link, Failure> {
         let mut connection = self.cluster.connect(leader)?;
         connection.set_timeout(self.terms.timeout);
@@ -148,7 +156,7 @@ impl Courier {
     }
 
     /// These have to wait: their leader is not known or cannot be reached.
-    fn postpone(&mut self, lanes: &[usize], failure: Failure) -> Result<(), LogError> {
+    pub(super) fn postpone(&mut self, lanes: &[usize], failure: Failure) -> Result<(), LogError> {
         self.cluster.forget_what_is_stale(&failure);
         let now = Instant::now();
         for &lane in lanes {

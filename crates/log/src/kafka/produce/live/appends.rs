@@ -1,6 +1,6 @@
 //! Appends without a transaction.
 
-use super::{Isolation, Stage, read, transaction};
+use super::{Isolation, Stage, noise, read, transaction};
 use crate::batch::{BatchBuilder, Compression};
 use crate::{BatchError, LogError};
 
@@ -56,13 +56,7 @@ fn too_large_says_the_limit() {
         return;
     };
     let producer = stage.producer();
-    let append = stage.append(
-        0,
-        &[&std::iter::repeat_n("0123456789abcdefghijklmnop", 200)
-            .enumerate()
-            .map(|(index, text)| format!("{index}{text}{}", index * 7_919))
-            .collect::<String>()],
-    );
+    let append = stage.append(0, &[&noise(3_000)]);
     let bytes = append.batch.len() as u64;
     let refused = producer.append(&transaction(vec![append.clone()], vec![]));
     let Err(LogError::TooLarge {
@@ -90,10 +84,7 @@ fn a_pipeline_stops_at_what_is_refused() {
     };
     let mut pipeline = stage.producer().pipeline(1 << 20).unwrap();
     pipeline.send(stage.append(0, &["a"])).unwrap();
-    let noise: String = (0..3_000u32)
-        .map(|number| char::from(b'a' + (number.wrapping_mul(2_654_435_761) >> 24) as u8 % 26))
-        .collect();
-    let large = stage.append(0, &[&noise]);
+    let large = stage.append(0, &[&noise(3_000)]);
     let stopped = pipeline.send(large).and_then(|()| pipeline.flush());
     assert!(matches!(stopped, Err(LogError::TooLarge { .. })), "{stopped:?}");
     assert_eq!(pipeline.next_base_offset(), Some(0));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::proxy::{ADD_OFFSETS, ADD_PARTITIONS, END_TXN, Fault, INIT_PRODUCER_ID, PRODUCE, Proxy, TXN_OFFSET_COMMIT};
-use super::{Stage, transaction, wait_for};
+use super::{Stage, noise, transaction, wait_for};
 use crate::LogError;
 
 const LATE: Duration = Duration::from_millis(200);
@@ -75,7 +75,8 @@ fn a_pipeline_survives_broken_connections() {
     }
 }
 
-/// Whatever is lost of a transaction, it is done once in the end, or an error says that it was not or that this is unknown.
+/// Whatever is lost of a transaction, it is done once in the end, or an error says that it was not or that this is
+/// unknown.
 #[test]
 fn a_transaction_survives_broken_connections() {
     let Some((stage, proxy)) = behind_proxy("broken-transaction", 2, &[]) else {
@@ -159,10 +160,7 @@ fn a_late_request_to_commit_does_not_end_the_next_transaction() {
         .unwrap();
     // This one is held up until the late request has come, and then fails.
     proxy.plan(TXN_OFFSET_COMMIT, 0, Fault::Late(Duration::from_millis(10)));
-    let noise: String = (0..3_000u32)
-        .map(|number| char::from(b'a' + (number.wrapping_mul(2_654_435_761) >> 24) as u8 % 26))
-        .collect();
-    let large = stage.append(0, &[&noise]);
+    let large = stage.append(0, &[&noise(3_000)]);
     let held_up = std::thread::scope(|scope| {
         let identities = worker.groups.lock().unwrap();
         let held_up = scope.spawn(|| {

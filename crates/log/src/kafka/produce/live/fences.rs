@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Isolation, Stage, read, transaction, wait_for};
+use super::{Isolation, Stage, noise, read, transaction, wait_for};
 use crate::LogError;
 use crate::kafka::identities::GroupIdentity;
 
@@ -28,6 +28,28 @@ fn a_second_worker_shuts_the_first_out() {
     first.append(&one("first again")).unwrap();
     assert!(matches!(second.append(&one("not there")), Err(LogError::Fenced { .. })));
     assert_eq!(stage.committed(0), ["first", "second", "second again", "first again"]);
+}
+
+/// A worker whose last transaction was not done may do it again, but not when another has come since.
+#[test]
+fn what_was_not_done_is_not_done_again_after_another() {
+    let small = [("max.message.bytes", "1000")];
+    let Some(stage) = Stage::set("again", 1, &small) else {
+        return;
+    };
+    let (first, second) = (stage.worker(&stage.topic), stage.worker(&stage.topic));
+    let one = |value: &str| transaction(vec![stage.append(0, &[value])], vec![]);
+    for round in ["zero", "one"] {
+        let refused = first.append(&one(&noise(3_000)));
+        assert!(matches!(&refused, Err(LogError::TooLarge { .. })), "{refused:?}");
+        first.append(&one(round)).unwrap();
+    }
+    assert!(first.append(&one(&noise(3_000))).is_err());
+    second.append(&one("second")).unwrap();
+    let fenced = first.append(&one("not there"));
+    assert!(matches!(&fenced, Err(LogError::Fenced { .. })), "{fenced:?}");
+    second.append(&one("second again")).unwrap();
+    assert_eq!(stage.committed(0), ["zero", "one", "second", "second again"]);
 }
 
 /// The second comes while the first is in the middle of a transaction, its batches written.

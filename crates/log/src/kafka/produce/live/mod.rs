@@ -66,7 +66,7 @@ impl Stage {
         let request = CreateTopicsRequest::default()
             .with_topics(vec![wanted])
             .with_timeout_ms(10_000);
-        let answer = cluster.call(Where::Controller, 2..=5, &request).unwrap();
+        let answer = cluster.call(Where::Controller, 4..=5, &request).unwrap();
         assert_eq!(answer.topics[0].error_code, 0, "{:?}", answer.topics[0].error_message);
         let deadline = Instant::now() + Duration::from_secs(20);
         while cluster.leader(&cluster.name(&topic), 0).is_err() {
@@ -132,4 +132,10 @@ pub(super) fn wait_for(condition: impl Fn() -> bool) {
         assert!(Instant::now() < deadline);
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// So many letters that no codec makes much smaller.
+pub(super) fn noise(letters: u32) -> String {
+    let letter = |number: u32| char::from(b'a' + (number.wrapping_mul(2_654_435_761) >> 24) as u8 % 26);
+    (0..letters).map(letter).collect()
 }

@@ -1,7 +1,7 @@
 //! A producer and a worker that go on while brokers come and go.
 //!
-//! It kills nobody: `HEARTWATCH_TEST_OUTAGE=seconds` is how long they work, and whoever sets it kills and starts the broker
-//! meanwhile.
+//! It kills nobody: `HEARTWATCH_TEST_OUTAGE=seconds` is how long they work, and whoever sets it kills and starts the
+//! broker meanwhile.
 
 use std::time::{Duration, Instant};
 

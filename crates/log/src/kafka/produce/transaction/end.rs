@@ -1,7 +1,7 @@
 //! Ending a transaction: EndTxn, until it is known how it ended or that this cannot be known.
 //!
-//! It writes nothing else. The question is asked again after a lost answer: a coordinator that has committed says so, as
-//! long as nothing else was done under the id.
+//! It writes nothing else. The question is asked again after a lost answer: a coordinator that has committed says so,
+//! as long as nothing else was done under the id.
 
 use std::time::{Duration, Instant};
 

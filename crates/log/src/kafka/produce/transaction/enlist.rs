@@ -46,7 +46,7 @@ impl Session {
             .with_v3_and_below_topics(untold.topics.clone());
         let groups: Vec<AddOffsetsToTxnRequest> =
             untold.groups.iter().map(|group| self.offsets_request(group)).collect();
-        let (id, subject) = (self.id.clone(), self.subject());
+        let (id, subject, told) = (self.id.clone(), self.subject(), untold.groups.clone());
 
         let coordinator = self.lines.to(Coordinates::Transaction(&id))?;
         let version = coordinator.version::<AddPartitionsToTxnRequest>(PARTITIONS_VERSIONS)?;
@@ -67,15 +67,13 @@ impl Session {
                 Err(failure) => refused = Some(failure),
             }
         }
-        let mut again = Vec::new();
-        for (group, sent) in untold.groups.drain(..).zip(sent_groups) {
+        for (group, sent) in told.into_iter().zip(sent_groups) {
             let answer = coordinator.receive(sent)?;
-            if let Err(failure) = Failure::check(answer.error_code, || subject.clone()) {
-                refused = refused.or(Some(failure));
-                again.push(group);
+            match Failure::check(answer.error_code, || subject.clone()) {
+                Ok(()) => untold.groups.retain(|untold| *untold != group),
+                Err(failure) => refused = refused.or(Some(failure)),
             }
         }
-        untold.groups = again;
         refused.map_or(Ok(()), Err)
     }
 

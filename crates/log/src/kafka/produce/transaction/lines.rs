@@ -38,7 +38,8 @@ impl Lines {
         self.strain
     }
 
-    /// Drops connections that the broker has closed: it does that when they are quiet for minutes. Nothing may be under way.
+    /// Drops connections that the broker has closed: it does that when they are quiet for minutes. Nothing may be under
+    /// way.
     pub(super) fn refresh(&mut self) {
         self.open.retain(|_, connection| connection.is_open());
     }

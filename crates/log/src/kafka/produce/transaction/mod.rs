@@ -7,9 +7,9 @@
 //! - Between two calls no transaction is open: a worker that stops for long holds no reader up.
 //! - After any failure, and after any lost connection even if all went well, its [`Session`] is dropped, and the next
 //!   transaction starts with a new identity: whatever the broker may still receive of the old one is refused.
-//! - Where nothing was done, the caller may do the same transaction again. So the new identity follows the old one only if
-//!   no other has had the id since: he may have done it. A caller that was shut out, or does not know, starts over; only
-//!   then is the id taken from whoever has it.
+//! - Where nothing was done, the caller may do the same transaction again. So the new identity follows the old one only
+//!   if no other has had the id since: he may have done it. A caller that was shut out, or does not know, starts over;
+//!   only then is the id taken from whoever has it.
 
 mod end;
 mod enlist;
@@ -88,7 +88,8 @@ impl Transactor {
         }
     }
 
-    /// Brokers would say it too, but only after it was tried for long: a topic may be so new that they do not know it yet.
+    /// Brokers would say it too, but only after it was tried for long: a topic may be so new that they do not know it
+    /// yet.
     fn check_commits(&self, transaction: &Transaction) -> Result<(), LogError> {
         for commit in &transaction.commits {
             let topic = self.cluster.name(&commit.topic);

@@ -81,8 +81,8 @@ impl Session {
         refused.map_or(Ok(()), Err)
     }
 
-    /// Whether a group that refused an old generation can be shown a newer one. The membership learns of it at about the
-    /// same time; while it is in the group, none of its partitions is lost.
+    /// Whether a group that refused an old generation can be shown a newer one. The membership learns of it at about
+    /// the same time; while it is in the group, none of its partitions is lost.
     fn becomes_newer(&self, failure: &Failure, unwritten: &BTreeMap<String, Unwritten>, deadline: Instant) -> bool {
         let Failure::Refused {
             code: ResponseError::IllegalGeneration | ResponseError::StaleMemberEpoch,

@@ -1,5 +1,5 @@
-//! `Session`: what a [`super::Transactor`] has while nothing went wrong: an identity, and connections on which nothing is
-//! under way.
+//! `Session`: what a [`super::Transactor`] has while nothing went wrong: an identity, and connections on which nothing
+//! is under way.
 //!
 //! It is good for many transactions, and for none after an error.
 
@@ -106,8 +106,8 @@ impl Session {
         Ok(std::iter::from_fn(|| self.courier.next_base_offset()).collect())
     }
 
-    /// Ends what was begun, so that no reader waits for it. That another has the id, or that the transaction took too long,
-    /// says more than an error of the cluster, but not more than the caller's own mistake.
+    /// Ends what was begun, so that no reader waits for it. That another has the id, or that the transaction took too
+    /// long, says more than an error of the cluster, but not more than the caller's own mistake.
     fn abort_after(&mut self, error: LogError) -> LogError {
         match (self.end(End::Abort, ABORT_PATIENCE), error) {
             (Err(fenced @ LogError::Fenced { .. }), LogError::Cluster { .. } | LogError::ClusterAway { .. }) => fenced,

@@ -6,12 +6,15 @@
 //!
 //! - A batch keeps its sequence number until it is known to be in the partition, or known not to be. A broker knows a
 //!   producer's last five batches of a partition, so none is sent before the fifth before it is known to be in.
-//! - A broker that has never heard of the producer takes a batch of any number. So the first goes alone: were it refused
-//!   and the next taken, they would change places.
-//! - After a failure nothing is sent until all that is under way has been answered; then whatever is not in goes again, from
-//!   the front. So a batch never overtakes another, however often both are sent.
-//! - A new identity is taken only when the first batch that is not in was refused for its number, with nothing under way:
-//!   then none that is left is in the partition, and all may be numbered anew.
+//! - A broker that does not know the producer takes a batch of any number, be it one that it has. It may have forgotten
+//!   him whenever it was started, or when the batches' own timestamps are more than a day old
+//!   (`producer.id.expiration.ms` is counted from them). So the first batch, and the first after any failure, goes
+//!   alone: were it refused and the next taken, they would change places. And one whose answer was lost is looked for
+//!   in the partition before it is sent again. In a transaction neither is forgotten, and nothing is looked for.
+//! - After a failure nothing is sent until all that is under way has been answered; then whatever is not in goes again,
+//!   from the front. So a batch never overtakes another, however often both are sent.
+//! - A new identity is taken only when the first batch that is not in was refused for its number, with nothing under
+//!   way: then none that is left is in the partition, and all may be numbered anew.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,8 +28,8 @@ use crate::kafka::produce::stamp::{Identity, Stamp, Visible, sequence_after};
 /// How many batches of a partition a broker knows again.
 const UNDER_WAY_MAX: u64 = 5;
 
-/// A producer that was quiet for longer may be forgotten by the broker: it forgets after `producer.id.expiration.ms`, which
-/// is a day unless its operator wants it shorter.
+/// A producer that was quiet for longer may be forgotten by the broker: it forgets after `producer.id.expiration.ms`,
+/// which is a day unless its operator wants it shorter.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What is on its way to one partition.
@@ -43,6 +46,8 @@ pub(super) struct Lane {
     /// Whatever is not known to be in the partition.
     parcels: VecDeque<Parcel>,
     under_way: usize,
+    /// Whatever is in doubt stands at this offset or later.
+    doubt_from: u64,
     /// When the broker last took a batch from this identity.
     known_at: Option<Instant>,
     flow: Flow,
@@ -56,6 +61,7 @@ struct Parcel {
     /// The how manieth batch of the lane it is.
     place: u64,
     batch: Bytes,
+    sequence: i32,
     records: u32,
     since: Instant,
     /// Whether it is to be sent, and not under way or waiting for the others' answers.
@@ -70,6 +76,8 @@ enum Flow {
     Open { from: Instant },
     /// Something failed: answers are waited for.
     Settling { renumber: Renumber },
+    /// All is answered, but for what is in doubt: from this time on it is looked for.
+    Doubting { from: Instant, renumber: Renumber },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,13 +90,20 @@ enum Renumber {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is in the partition.
-    In,
+    In { base_offset: u64 },
     /// It was not taken now, though it may be later.
     NotNow,
     /// It was not taken, because of its number.
     OutOfSequence,
-    /// The answer was lost.
-    Lost,
+    /// Whether it was taken is not known.
+    InDoubt,
+}
+
+/// A batch of ours in the partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) sequence: i32,
+    pub(super) base_offset: u64,
 }
 
 /// Where a lane stands after an answer.
@@ -101,17 +116,19 @@ pub(super) enum Standing {
 }
 
 impl Lane {
-    pub(super) fn new(topic: String, partition: u32, identity: Identity, visible: Visible, now: Instant) -> Lane {
+    /// An empty lane to a partition that ends at `end` or later.
+    pub(super) fn new(topic: String, partition: u32, end: u64, stamp: Stamp, now: Instant) -> Lane {
         Lane {
             topic,
             partition,
             leader: None,
-            visible,
-            identity,
-            next_sequence: 0,
+            visible: stamp.visible,
+            identity: stamp.identity,
+            next_sequence: stamp.sequence,
             next_place: 0,
             parcels: VecDeque::new(),
             under_way: 0,
+            doubt_from: end,
             known_at: None,
             flow: Flow::Open { from: now },
             pauses: Pauses::new(),
@@ -120,12 +137,14 @@ impl Lane {
 
     /// Takes a finished batch of so many records.
     pub(super) fn push(&mut self, ticket: u64, mut batch: Vec<u8>, records: u32, now: Instant) {
-        self.stamp(self.next_sequence).press(&mut batch);
-        self.next_sequence = sequence_after(self.next_sequence, records);
+        let sequence = self.next_sequence;
+        self.stamp(sequence).press(&mut batch);
+        self.next_sequence = sequence_after(sequence, records);
         self.parcels.push_back(Parcel {
             ticket,
             place: self.next_place,
             batch: batch.into(),
+            sequence,
             records,
             since: now,
             is_waiting: true,
@@ -136,16 +155,22 @@ impl Lane {
 
     /// The bytes of the batch that may be sent now, if one may.
     pub(super) fn ready(&self, now: Instant) -> Option<usize> {
-        let is_open = self.opens_at().is_some_and(|from| from <= now);
+        let is_open = matches!(self.flow, Flow::Open { from } if from <= now);
         let is_known = self.known_at.is_some_and(|at| now < at + REMEMBERED);
         let may_go = is_open && (is_known || self.under_way == 0);
         self.next().filter(|_| may_go).map(|at| self.parcels[at].batch.len())
     }
 
-    /// When batches may be sent; `None` while answers are waited for, or when there is nothing to be sent.
+    /// The offset from which the partition is to be looked through now for batches that may be in it.
+    pub(super) fn doubts(&self, now: Instant) -> Option<u64> {
+        matches!(self.flow, Flow::Doubting { from, .. } if from <= now).then_some(self.doubt_from)
+    }
+
+    /// When there is something to do; `None` while answers are waited for, or when nothing is left.
     pub(super) fn opens_at(&self) -> Option<Instant> {
         match self.flow {
             Flow::Open { from } => self.next().map(|_| from),
+            Flow::Doubting { from, .. } => Some(from),
             Flow::Settling { .. } => None,
         }
     }
@@ -162,6 +187,11 @@ impl Lane {
     /// How many batches wait to be sent for the first time or again.
     pub(super) fn waiting(&self) -> usize {
         self.parcels.iter().filter(|parcel| parcel.is_waiting).count()
+    }
+
+    /// Whose the batches are, as the broker sees it.
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// The bytes of a batch on its way.
@@ -188,8 +218,8 @@ impl Lane {
             return Standing::Going;
         };
         self.under_way -= 1;
-        if fate == Fate::In {
-            self.parcels.remove(at);
+        if let Fate::In { base_offset } = fate {
+            self.is_in(at, base_offset);
             self.pauses = Pauses::new();
             self.known_at = Some(now);
         } else {
@@ -199,17 +229,48 @@ impl Lane {
                 (_, Flow::Settling { renumber }) => renumber,
                 _ => Renumber::No,
             };
-            self.parcels[at].in_doubt |= fate == Fate::Lost;
+            self.parcels[at].in_doubt |= fate == Fate::InDoubt;
+            self.known_at = None;
             self.flow = Flow::Settling { renumber };
         }
-        self.reopen(now)
+        match self.flow {
+            Flow::Settling { renumber } if self.under_way == 0 => self.send_again(renumber, now),
+            _ => Standing::Going,
+        }
     }
 
-    /// It could not be sent: nobody leads the partition, or the leader cannot be reached.
+    /// Takes note of all batches of this identity that stand in the partition from [`Lane::doubts`] on; gives the
+    /// tickets and offsets of those that were in doubt, or otherwise not known to be in.
+    pub(super) fn look_up(&mut self, found: &[Found], now: Instant) -> (Vec<(u64, u64)>, Standing) {
+        let mut tickets = Vec::new();
+        for &Found { sequence, base_offset } in found {
+            let place = self.parcels.iter().position(|parcel| parcel.sequence == sequence);
+            let ticket = place.and_then(|at| self.is_in(at, base_offset));
+            tickets.extend(ticket.map(|ticket| (ticket, base_offset)));
+        }
+        for parcel in &mut self.parcels {
+            parcel.in_doubt = false;
+        }
+        let Flow::Doubting { renumber, .. } = self.flow else {
+            return (tickets, Standing::Going);
+        };
+        (tickets, self.send_again(renumber, now))
+    }
+
+    /// The leader is another, or was perhaps started again: it may not know us.
+    pub(super) fn meet_anew(&mut self) {
+        self.known_at = None;
+    }
+
+    /// Nothing could be done: nobody leads the partition, or the leader cannot be reached.
     pub(super) fn postpone(&mut self, now: Instant) {
         if self.under_way == 0 {
             self.leader = None;
-            self.open_after_pause(now);
+            let later = now + self.pauses.next();
+            match &mut self.flow {
+                Flow::Open { from } | Flow::Doubting { from, .. } => *from = later,
+                Flow::Settling { .. } => {}
+            }
         }
     }
 
@@ -224,7 +285,7 @@ impl Lane {
             let mut batch = Vec::from(std::mem::take(&mut parcel.batch));
             stamp.press(&mut batch);
             parcel.batch = batch.into();
-            parcel.in_doubt = false;
+            parcel.sequence = self.next_sequence;
             self.next_sequence = sequence_after(self.next_sequence, parcel.records);
         }
         self.open_after_pause(now);
@@ -244,23 +305,34 @@ impl Lane {
         is_known_again.then_some(at)
     }
 
-    /// Once all is answered after a failure, what is not in goes again.
-    fn reopen(&mut self, now: Instant) -> Standing {
-        match self.flow {
-            Flow::Settling { renumber } if self.under_way == 0 => {
-                self.leader = None;
-                for parcel in &mut self.parcels {
-                    parcel.is_waiting = true;
-                }
-                match renumber {
-                    Renumber::Yes => Standing::NeedsIdentity,
-                    Renumber::No => {
-                        self.open_after_pause(now);
-                        Standing::Going
-                    }
-                }
+    /// Takes a parcel out that is in the partition, and gives its ticket.
+    fn is_in(&mut self, at: usize, base_offset: u64) -> Option<u64> {
+        let parcel = self.parcels.remove(at)?;
+        // What stands before it may still be in doubt, and have a lower offset.
+        if at == 0 {
+            self.doubt_from = base_offset + u64::from(parcel.records);
+        }
+        Some(parcel.ticket)
+    }
+
+    /// With all answered after a failure, what is not in goes again.
+    fn send_again(&mut self, renumber: Renumber, now: Instant) -> Standing {
+        self.leader = None;
+        for parcel in &mut self.parcels {
+            parcel.is_waiting = true;
+        }
+        let is_in_doubt = self.parcels.iter().any(|parcel| parcel.in_doubt);
+        if is_in_doubt && self.visible == Visible::AtOnce {
+            let from = now + self.pauses.next();
+            self.flow = Flow::Doubting { from, renumber };
+            return Standing::Going;
+        }
+        match renumber {
+            Renumber::Yes if !self.parcels.is_empty() => Standing::NeedsIdentity,
+            _ => {
+                self.open_after_pause(now);
+                Standing::Going
             }
-            _ => Standing::Going,
         }
     }
 
@@ -270,3 +342,6 @@ impl Lane {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;
