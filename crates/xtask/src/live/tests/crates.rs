@@ -17,7 +17,7 @@ const DOWN: Duration = Duration::from_secs(6);
 /// How long nothing is amiss in between.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// Every test of the log whose name has `kafka` in it, against brokers without and with encryption.
+/// The log's tests and the suite of its contract, against brokers without and with encryption.
 pub(super) fn log_keeps_its_promises(stage: &Stage, world: &mut World) -> Result<()> {
     compile(stage, "hw-log")?;
     let bootstrap = world.broker()?.bootstrap();
@@ -27,7 +27,8 @@ pub(super) fn log_keeps_its_promises(stage: &Stage, world: &mut World) -> Result
         ("HEARTWATCH_TEST_KAFKA", &*bootstrap),
         ("HEARTWATCH_TEST_KAFKA_SECURE", &folder),
     ];
-    test(stage, &["-p", "hw-log", "kafka"], &environment)
+    let all = ["-p", "hw-log", "--lib", "--test", "kafka", "--test", "conformance"];
+    test(stage, &all, &environment)
 }
 
 /// Partitions that move between the quorum's brokers are read on without a gap.
