@@ -4,11 +4,14 @@
 
 mod crates;
 mod foreign;
+mod golden;
 mod oracle;
+mod poison;
 mod program;
 mod quorum;
 mod registry;
 mod secured;
+mod time_rules;
 mod workers;
 
 use super::runner::LiveTest;
@@ -46,6 +49,18 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "log_keeps_its_promises_on_kafka",
         run: crates::log_keeps_its_promises,
+    },
+    LiveTest {
+        name: "golden_pipelines_answer_on_kafka",
+        run: golden::pipelines_answer_on_kafka,
+    },
+    LiveTest {
+        name: "kafka_keeps_the_rules_of_time",
+        run: time_rules::kafka_keeps_the_rules_of_time,
+    },
+    LiveTest {
+        name: "poison_is_a_dead_letter_once",
+        run: poison::is_a_dead_letter_once,
     },
     LiveTest {
         name: "killed_worker_loses_and_doubles_nothing",
