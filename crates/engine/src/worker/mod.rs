@@ -20,11 +20,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hw_log::batch::{BatchBuilder, Compression};
 use hw_log::{Append, Log, Seat, Transaction};
 
 use crate::EngineError;
 use crate::backoff::{Backoff, passes};
+use crate::dead_letter::DeadLetterBatches;
 use crate::prepared::Prepared;
 use crate::run::End;
 use crate::table_reader::TableReaders;
@@ -291,19 +291,16 @@ impl Worker {
     /// Appends what all tasks have answered since the last commit, with how far they have come.
     fn commit(&mut self) -> Result<(), EngineError> {
         let mut transaction = Transaction::default();
-        let mut dead = BatchBuilder::new(Compression::Lz4);
+        let mut dead = DeadLetterBatches::default();
         let mut counts = Vec::new();
         for task in self.shares.iter_mut().flat_map(|share| &mut share.tasks) {
             counts.push(task.add_to(&mut transaction, &mut dead));
         }
-        if !dead.is_empty() {
-            let (topic, batch) = (self.prepared.pipeline.dead_letter_topic(), dead.finish());
-            transaction.appends.push(Append {
-                topic,
-                partition: 0,
-                batch,
-            });
-        }
+        transaction.appends.extend(dead.finish().into_iter().map(|batch| Append {
+            topic: self.prepared.pipeline.dead_letter_topic(),
+            partition: 0,
+            batch,
+        }));
         if transaction.appends.is_empty() && transaction.commits.is_empty() {
             return Ok(());
         }

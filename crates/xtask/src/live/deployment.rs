@@ -2,7 +2,10 @@
 //!
 //! It knows no pipeline.
 
-use anyhow::Result;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use serde_json::Value;
 
 use super::cluster::Cluster;
 use super::dead_letters::DeadLetter;
@@ -10,6 +13,9 @@ use super::foreign::{Foreign, Record, Schemas};
 use super::process::Ended;
 use super::program::Program;
 use super::stage::{Stage, World};
+
+/// For what takes seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A namespace on a cluster.
 pub(crate) struct Deployment<'a> {
@@ -59,6 +65,20 @@ impl<'a> Deployment<'a> {
     pub(crate) fn dead_letters(&self, pipeline: &str) -> Result<Vec<DeadLetter>> {
         let records = self.foreign.consume_raw(&self.on_cluster(&format!("{pipeline}.dead-letters")))?;
         records.iter().map(DeadLetter::of).collect()
+    }
+
+    /// Waits until a pipeline has committed something.
+    pub(crate) fn wait_for_commit(&self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let status: Value = serde_json::from_str(&self.run("status", &["status", "--json"])?.out)?;
+            let groups = status["groups"].as_array().into_iter().flatten();
+            let mut positions = groups.filter_map(|group| group["positions"].as_array()).flatten();
+            if positions.any(|position| position["committed"].as_u64() > Some(0)) {
+                return Ok(());
+            }
+        }
+        bail!("nothing was committed within {} s", PATIENCE.as_secs())
     }
 
     /// Starts a command; `instance` is as whom a worker is known to its group.

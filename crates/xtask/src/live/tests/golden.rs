@@ -2,9 +2,9 @@
 //! foreign consumer sees the expected rows.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use hw_golden::{GoldenFolder, canonical};
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ fn one(deployment: &Deployment<'_>, folder: &GoldenFolder, partitions: u32) -> R
     let run = ["run", &pipeline, "--workers", "1"];
     let mut killed = deployment.start("killed", &run, WORKER)?;
     killed.wait_for("from offset", PATIENCE)?;
-    wait_for_commit(deployment)?;
+    deployment.wait_for_commit()?;
     killed.still_runs()?;
     killed.kill()?;
     for producing in producing {
@@ -80,20 +80,6 @@ fn produce<'a>(topic: &'a str, file: &'a str) -> [&'a str; 6] {
 /// What the rows of an input are.
 fn record(input: &str) -> &'static str {
     if input == "baselines" { "baseline" } else { "reading" }
-}
-
-/// Waits until a group has committed something.
-fn wait_for_commit(deployment: &Deployment<'_>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        let status: Value = serde_json::from_str(&deployment.run("status", &["status", "--json"])?.out)?;
-        let groups = status["groups"].as_array().into_iter().flatten();
-        let mut positions = groups.filter_map(|group| group["positions"].as_array()).flatten();
-        if positions.any(|position| position["committed"].as_u64() > Some(0)) {
-            return Ok(());
-        }
-    }
-    bail!("nothing was committed within {} s", PATIENCE.as_secs())
 }
 
 /// Whether a worker says that it begins behind the beginning.

@@ -3,6 +3,7 @@
 //! A test says what it shows by its name, and asserts by an error.
 
 mod crates;
+mod encrypted;
 mod foreign;
 mod golden;
 mod oracle;
@@ -11,6 +12,7 @@ mod program;
 mod quorum;
 mod registry;
 mod secured;
+mod sentences;
 mod time_rules;
 mod workers;
 
@@ -63,6 +65,10 @@ pub(super) const ALL: &[LiveTest] = &[
         run: poison::is_a_dead_letter_once,
     },
     LiveTest {
+        name: "sentences_say_what_to_do",
+        run: sentences::say_what_to_do,
+    },
+    LiveTest {
         name: "killed_worker_loses_and_doubles_nothing",
         run: workers::killed_worker_loses_and_doubles_nothing,
     },
@@ -77,6 +83,10 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "secured_broker_lets_its_friends_in",
         run: secured::broker_lets_its_friends_in,
+    },
+    LiveTest {
+        name: "encrypted_broker_serves_the_whole_way",
+        run: encrypted::findings_come_by_tls,
     },
     LiveTest {
         name: "quorum_survives_the_death_of_each_broker",
