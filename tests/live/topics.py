@@ -7,7 +7,7 @@ import argparse
 import sys
 import time
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 import client
@@ -25,6 +25,9 @@ def arguments() -> argparse.Namespace:
     enlarge = chores.add_parser("enlarge", help="give a topic more partitions")
     enlarge.add_argument("name")
     enlarge.add_argument("--partitions", type=int, required=True, help="how many there are to be")
+    delete_records = chores.add_parser("delete-records", help="remove what stands below an offset in all partitions")
+    delete_records.add_argument("name")
+    delete_records.add_argument("--below", type=int, required=True)
     chores.add_parser("reach", help="say whether the cluster lets this client in, within a few seconds")
     in_sync = chores.add_parser("in-sync", help="wait until every partition has a leader and all replicas in sync")
     in_sync.add_argument("--brokers", type=int, required=True, help="how many have to be there")
@@ -47,6 +50,13 @@ def enlarge(admin: AdminClient, options: argparse.Namespace) -> None:
     for future in admin.create_partitions([NewPartitions(options.name, options.partitions)]).values():
         future.result()
     wait_until_seen(admin, [options.name], options.partitions)
+
+
+def delete_records(admin: AdminClient, options: argparse.Namespace) -> None:
+    partitions = admin.list_topics(options.name, timeout=30).topics[options.name].partitions
+    wanted = [TopicPartition(options.name, number, options.below) for number in partitions]
+    for future in admin.delete_records(wanted).values():
+        future.result()
 
 
 def wait_until_seen(admin: AdminClient, names: list[str], partitions: int) -> None:
@@ -90,7 +100,13 @@ def reach(admin: AdminClient, _: argparse.Namespace) -> None:
 def main() -> int:
     options = arguments()
     admin = AdminClient(client.properties(options))
-    chores = {"create": create, "enlarge": enlarge, "reach": reach, "in-sync": in_sync}
+    chores = {
+        "create": create,
+        "enlarge": enlarge,
+        "delete-records": delete_records,
+        "reach": reach,
+        "in-sync": in_sync,
+    }
     chores[options.chore](admin, options)
     return 0
 

@@ -162,7 +162,10 @@ mod tests {
         }
         let read = read(&batches.finish());
         let large = vec![(Some(1_000_000), 4)];
-        assert_eq!(read, [large.clone(), [large, vec![(Some(10), 4), (Some(20), 4)]].concat()]);
+        assert_eq!(
+            read,
+            [large.clone(), [large, vec![(Some(10), 4), (Some(20), 4)]].concat()]
+        );
         assert!(DeadLetterBatches::default().finish().is_empty());
     }
 

@@ -79,10 +79,7 @@ impl GoldenFolder {
     /// # Errors
     /// When the file cannot be written.
     pub fn expect(&self, sink: &str, rows: &[String]) -> Result<()> {
-        std::fs::write(
-            self.0.join(format!("expected.{sink}.jsonl")),
-            rows.join("\n") + "\n",
-        )
+        std::fs::write(self.0.join(format!("expected.{sink}.jsonl")), rows.join("\n") + "\n")
     }
 
     /// The files of rows, by their names without the ending.
@@ -120,10 +117,7 @@ mod tests {
 
     #[test]
     fn the_same_row_has_the_same_text() {
-        let rows = [
-            r#"{"b":0.30000000000000004,"a":3,"c":null}"#,
-            r#"{"a":3,"b":0.3}"#,
-        ];
+        let rows = [r#"{"b":0.30000000000000004,"a":3,"c":null}"#, r#"{"a":3,"b":0.3}"#];
         let texts = rows.map(|row| canonical(serde_json::from_str(row).expect("a row")));
         assert_eq!(texts, [r#"{"a":3,"b":0.3}"#; 2]);
     }
@@ -139,8 +133,14 @@ mod tests {
         folder.expect("findings", &["{}".to_owned()]).expect("a file");
         let all = GoldenFolder::all(repository.path()).expect("a folder");
         assert_eq!(all[0].name(), "one");
-        assert_eq!(all[0].inputs().expect("a folder").into_keys().collect::<Vec<_>>(), ["readings"]);
+        assert_eq!(
+            all[0].inputs().expect("a folder").into_keys().collect::<Vec<_>>(),
+            ["readings"]
+        );
         let expected = all[0].expected().expect("files");
-        assert_eq!(expected, Answers::from([("findings".to_owned(), vec!["{}".to_owned()])]));
+        assert_eq!(
+            expected,
+            Answers::from([("findings".to_owned(), vec!["{}".to_owned()])])
+        );
     }
 }

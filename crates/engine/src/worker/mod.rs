@@ -296,11 +296,13 @@ impl Worker {
         for task in self.shares.iter_mut().flat_map(|share| &mut share.tasks) {
             counts.push(task.add_to(&mut transaction, &mut dead));
         }
-        transaction.appends.extend(dead.finish().into_iter().map(|batch| Append {
-            topic: self.prepared.pipeline.dead_letter_topic(),
-            partition: 0,
-            batch,
-        }));
+        transaction
+            .appends
+            .extend(dead.finish().into_iter().map(|batch| Append {
+                topic: self.prepared.pipeline.dead_letter_topic(),
+                partition: 0,
+                batch,
+            }));
         if transaction.appends.is_empty() && transaction.commits.is_empty() {
             return Ok(());
         }

@@ -83,6 +83,7 @@ impl PartitionTask {
             partition,
             reads_from: task.position(),
             answers_from: task.answers_from(),
+            is_changed: task.is_changed(),
             metrics: Arc::clone(task.metrics()),
         });
         PartitionTask {

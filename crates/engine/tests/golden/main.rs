@@ -57,7 +57,11 @@ impl Golden {
             }
         }
         let expected = self.folder.expected().expect("expected rows");
-        assert!(expected.keys().eq(batch.keys()), "every sink has a file: {:?}", batch.keys());
+        assert!(
+            expected.keys().eq(batch.keys()),
+            "every sink has a file: {:?}",
+            batch.keys()
+        );
         expected
     }
 

@@ -45,7 +45,12 @@ impl DeadLetter {
             })
         };
         let (partition, offset) = (record.partition, record.offset);
-        parse().with_context(|| format!("no dead letter at partition {partition}, offset {offset}: {:?}", record.headers))
+        parse().with_context(|| {
+            format!(
+                "no dead letter at partition {partition}, offset {offset}: {:?}",
+                record.headers
+            )
+        })
     }
 
     /// Where its original stood.
@@ -75,7 +80,10 @@ mod tests {
             "headers": {"reason": "bGF0ZQ==", "topic": "cg==", "partition": "Mw==", "offset": "MTc="}}"#;
         let mut record: RawRecord = serde_json::from_str(line).unwrap();
         let letter = DeadLetter::of(&record).unwrap();
-        assert_eq!((letter.reason.as_str(), letter.topic.as_str(), letter.place()), ("late", "r", (3, 17)));
+        assert_eq!(
+            (letter.reason.as_str(), letter.topic.as_str(), letter.place()),
+            ("late", "r", (3, 17))
+        );
         assert_eq!(letter.original.value.as_deref(), Some("AQI="));
         record.headers.remove("offset");
         assert!(DeadLetter::of(&record).is_err());

@@ -63,7 +63,9 @@ impl<'a> Deployment<'a> {
 
     /// The dead letters of a pipeline.
     pub(crate) fn dead_letters(&self, pipeline: &str) -> Result<Vec<DeadLetter>> {
-        let records = self.foreign.consume_raw(&self.on_cluster(&format!("{pipeline}.dead-letters")))?;
+        let records = self
+            .foreign
+            .consume_raw(&self.on_cluster(&format!("{pipeline}.dead-letters")))?;
         records.iter().map(DeadLetter::of).collect()
     }
 

@@ -45,7 +45,10 @@ pub(crate) fn of(lines: &str, lateness_ms: i64) -> Result<Vec<String>> {
         users.insert(user(row)?.to_owned());
     }
     let wrong: Vec<&String> = users.iter().take(3).collect();
-    ensure!(wrong.len() == 3 && readings.len() > 100, "too few readings for disorder");
+    ensure!(
+        wrong.len() == 3 && readings.len() > 100,
+        "too few readings for disorder"
+    );
     let watch = |user: &str| match wrong.iter().position(|other| *other == user) {
         Some(0) => Watch::Ahead,
         Some(1) => Watch::FarAhead,
@@ -70,18 +73,24 @@ pub(crate) fn of(lines: &str, lateness_ms: i64) -> Result<Vec<String>> {
         .position(|sent| sent.row.get("user_id").and_then(Value::as_str) == Some(wrong[1]))
         .context("invariant: everybody has a reading")?;
     let mut first = sent.remove(first);
-    first.row.insert("time".to_owned(), (time_of(&first.row)? + 3 * DAY_MS).into());
+    first
+        .row
+        .insert("time".to_owned(), (time_of(&first.row)? + 3 * DAY_MS).into());
     sent.insert(0, first);
     Ok(sent.into_iter().map(|sent| Value::from(sent.row).to_string()).collect())
 }
 
 /// Who has sent a reading.
 pub(crate) fn user(row: &Row) -> Result<&str> {
-    row.get("user_id").and_then(Value::as_str).context("a reading without a user")
+    row.get("user_id")
+        .and_then(Value::as_str)
+        .context("a reading without a user")
 }
 
 fn time_of(row: &Row) -> Result<i64> {
-    row.get("time").and_then(Value::as_i64).context("a reading without a time in milliseconds")
+    row.get("time")
+        .and_then(Value::as_i64)
+        .context("a reading without a time in milliseconds")
 }
 
 /// Xorshift: the same numbers in every run.
@@ -124,7 +133,10 @@ mod tests {
         let line = |number: i64| format!("{{\"user_id\":\"{}\",\"time\":{}}}\n", number % 10, number * 100);
         let lines: String = (0..600).map(line).collect();
         let sent = of(&lines, 2_000).unwrap();
-        let times: Vec<i64> = sent.iter().map(|line| time_of(&rows(line).unwrap()[0]).unwrap()).collect();
+        let times: Vec<i64> = sent
+            .iter()
+            .map(|line| time_of(&rows(line).unwrap()[0]).unwrap())
+            .collect();
         assert_eq!(times.len(), 600);
         assert!(times[0] > 2 * DAY_MS, "{}", times[0]);
         let count = |wrong: &dyn Fn(i64) -> bool| times.iter().filter(|time_ms| wrong(**time_ms)).count();

@@ -144,6 +144,14 @@ impl Foreign {
         Ok(())
     }
 
+    /// Removes all records of a topic below an offset, as retention does.
+    pub(crate) fn delete_records(&self, topic: &str, below: u64) -> Result<()> {
+        let mut command = self.python("topics.py");
+        command.args(["delete-records", topic, "--below", &below.to_string()]);
+        Process::run("topics", &self.logs, &mut command, PATIENCE)?;
+        Ok(())
+    }
+
     /// Fails when the cluster does not let these clients in.
     pub(crate) fn reach(&self) -> Result<()> {
         Process::run("reach", &self.logs, self.python("topics.py").arg("reach"), PATIENCE)?;
@@ -208,14 +216,24 @@ impl Foreign {
     pub(crate) fn consume_raw(&self, topic: &str) -> Result<Vec<RawRecord>> {
         let mut command = self.python("consume.py");
         command.args(["--topic", topic, "--raw"]);
-        lines_of(&Process::run(&format!("consume-{topic}"), &self.logs, &mut command, LONG_PATIENCE)?)
+        lines_of(&Process::run(
+            &format!("consume-{topic}"),
+            &self.logs,
+            &mut command,
+            LONG_PATIENCE,
+        )?)
     }
 
     /// Every commit that a group has made of a topic's partitions, in order.
     pub(crate) fn commits(&self, group: &str, topic: &str) -> Result<Vec<Commit>> {
         let mut command = self.python("commits.py");
         command.args(["--group", group, "--topic", topic]);
-        lines_of(&Process::run(&format!("commits-{group}"), &self.logs, &mut command, LONG_PATIENCE)?)
+        lines_of(&Process::run(
+            &format!("commits-{group}"),
+            &self.logs,
+            &mut command,
+            LONG_PATIENCE,
+        )?)
     }
 
     /// Sends readings, some of them spoiled; `produce_poison.py` says how. It prints where each has come to stand.

@@ -147,7 +147,11 @@ pub(crate) fn valid(lines: &[Line], stand: &[Stands]) -> Result<Vec<Record>> {
 fn reading(number: i64) -> Value {
     let user = number % USERS;
     // Half of the people are out of their range.
-    let heart_rate = if user < USERS / 2 { 70 } else { 100 + number / USERS % 20 };
+    let heart_rate = if user < USERS / 2 {
+        70
+    } else {
+        100 + number / USERS % 20
+    };
     json!({
         "user_id": user_id(user), "time": time_ms(number), "zipcode": 10_000 + user,
         "latitude": 40.0 + user as f64 * 1e-3, "longitude": -74.0, "heart_rate": heart_rate,

@@ -70,7 +70,9 @@ pub(crate) fn idle_at_the_end(partitions: u32) -> Marks {
         offset: u64::MAX,
         clock_ms: END_MS,
     };
-    (0..partitions).map(|partition| (partition, BTreeSet::from([last]))).collect()
+    (0..partitions)
+        .map(|partition| (partition, BTreeSet::from([last])))
+        .collect()
 }
 
 impl Rule {
@@ -317,7 +319,15 @@ mod tests {
             reading(0, 2, 8_000, 102),
             reading(0, 5, 8_000, 102),
         ];
-        let mark = |offset| Marks::from([(0, BTreeSet::from([Mark { offset, clock_ms: 9_000 }]))]);
+        let mark = |offset| {
+            Marks::from([(
+                0,
+                BTreeSet::from([Mark {
+                    offset,
+                    clock_ms: 9_000,
+                }]),
+            )])
+        };
         let range = json!({"user_id": "u", "min_heart_rate": 50, "max_heart_rate": 90});
         let baselines = [record(0, 0, "u", 0, range)];
         let with = |mark: Marks| Rule::SHIPPED.findings(&readings, &baselines, &mark).unwrap();

@@ -24,7 +24,10 @@ pub(super) fn findings_come_by_tls(stage: &Stage, world: &mut World) -> Result<(
     let people = People::simulate(stage)?;
 
     let file = stage.folder().join("kafka.properties");
-    write(&file, settings(secured, "SCRAM-SHA-512", PASSWORD, &secured.authority()))?;
+    write(
+        &file,
+        settings(secured, "SCRAM-SHA-512", PASSWORD, &secured.authority()),
+    )?;
     let by_file = Client {
         stage,
         kafka: file.display().to_string(),
@@ -44,11 +47,21 @@ pub(super) fn findings_come_by_tls(stage: &Stage, world: &mut World) -> Result<(
         stage.say(format_args!("{mechanism} by TLS, from the environment"));
     }
 
-    write(&file, settings(secured, "SCRAM-SHA-512", "guessed", &secured.authority()))?;
-    let words = ["refused the login of anna by SCRAM-SHA-512", "check sasl.username, sasl.password"];
+    write(
+        &file,
+        settings(secured, "SCRAM-SHA-512", "guessed", &secured.authority()),
+    )?;
+    let words = [
+        "refused the login of anna by SCRAM-SHA-512",
+        "check sasl.username, sasl.password",
+    ];
     says(stage, by_file.try_to(&["run", PIPELINE])?, &words)?;
     write(&file, settings(secured, "SCRAM-SHA-512", PASSWORD, &secured.stranger()))?;
-    says(stage, by_file.try_to(&["status"])?, &["certificate", "ssl.truststore.location"])
+    says(
+        stage,
+        by_file.try_to(&["status"])?,
+        &["certificate", "ssl.truststore.location"],
+    )
 }
 
 /// What a client needs to be let in.
@@ -65,7 +78,10 @@ fn settings(secured: &Secured, mechanism: &str, password: &str, authority: &str)
 }
 
 fn write(file: &Path, settings: Settings) -> Result<()> {
-    let lines: String = settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let lines: String = settings
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"))
+        .collect();
     std::fs::write(file, lines).with_context(|| format!("cannot write {}", file.display()))
 }
 
@@ -86,7 +102,10 @@ struct Client<'a> {
 impl Client<'_> {
     fn try_to(&self, arguments: &[&str]) -> Result<Ended> {
         let place = ["--kafka", &self.kafka, "--namespace", self.namespace];
-        let environment = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let environment = self
+            .environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let environment: Vec<(&str, &str)> = environment.collect();
         let name = arguments.first().copied().unwrap_or_default();
         Program::start(self.stage, name, &[arguments, &place].concat(), &environment)?.end()

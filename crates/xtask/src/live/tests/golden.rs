@@ -85,7 +85,9 @@ fn record(input: &str) -> &'static str {
 /// Whether a worker says that it begins behind the beginning.
 fn has_begun(err: &str) -> bool {
     let offsets = err.lines().flat_map(|line| line.split("from offset ").skip(1));
-    offsets.map(|text| text.split([',', ' ']).next()).any(|offset| offset != Some("0"))
+    offsets
+        .map(|text| text.split([',', ' ']).next())
+        .any(|offset| offset != Some("0"))
 }
 
 /// The files of a golden pipeline's inputs, by topic.
@@ -112,7 +114,9 @@ impl Inputs {
             };
             inputs.first.push((topic.clone(), write("first", first)?));
             if !is_table {
-                inputs.second.push((topic.clone(), write("second", second)?, second.len()));
+                inputs
+                    .second
+                    .push((topic.clone(), write("second", second)?, second.len()));
             }
         }
         Ok(inputs)
@@ -168,7 +172,8 @@ mod tests {
 
     #[test]
     fn what_a_worker_says_of_its_beginning_is_understood() {
-        let said = |offset| format!("readings to findings: partition 0 from offset 0, partition 1 from offset {offset}");
+        let said =
+            |offset| format!("readings to findings: partition 0 from offset 0, partition 1 from offset {offset}");
         assert!(!has_begun(&said("0")));
         assert!(has_begun(&said("12 (state rebuilt from 0)")));
     }

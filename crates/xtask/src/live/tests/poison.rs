@@ -60,9 +60,20 @@ pub(super) fn is_a_dead_letter_once(stage: &Stage, world: &mut World) -> Result<
     let under_way = compare_letters(&lines, &done, &letters).context("after the last worker was killed")?;
 
     stand.extend(self::stand(send(&deployment, "last", last)?, first.len())?);
-    ensure!(stand.len() == lines.len(), "{} of {} lines were sent", stand.len(), lines.len());
-    deployment.start("finish", &[&run[..], &["--until-end"]].concat(), WORKER)?.finish(PATIENCE)?;
-    let all = compare_letters(&lines, &stand.iter().collect::<Vec<_>>(), &deployment.dead_letters(NAME)?)?;
+    ensure!(
+        stand.len() == lines.len(),
+        "{} of {} lines were sent",
+        stand.len(),
+        lines.len()
+    );
+    deployment
+        .start("finish", &[&run[..], &["--until-end"]].concat(), WORKER)?
+        .finish(PATIENCE)?;
+    let all = compare_letters(
+        &lines,
+        &stand.iter().collect::<Vec<_>>(),
+        &deployment.dead_letters(NAME)?,
+    )?;
     let marks = commits::marks(&commits(&deployment)?)?;
     let expected = Rule::SHIPPED.findings(&poison::valid(&lines, &stand)?, &ranges(), &marks)?;
     compare(&expected.findings, &deployment.consume("findings")?)?;
@@ -72,7 +83,10 @@ pub(super) fn is_a_dead_letter_once(stage: &Stage, world: &mut World) -> Result<
         lines.len() - all
     ));
     ensure!(findings > 200 && expected.late.is_empty(), "this shows too little");
-    ensure!(under_way > 0 && under_way < all, "the workers were not killed in the middle");
+    ensure!(
+        under_way > 0 && under_way < all,
+        "the workers were not killed in the middle"
+    );
     Ok(())
 }
 
@@ -81,7 +95,9 @@ fn send(deployment: &Deployment<'_>, name: &str, lines: &[Line]) -> Result<Proce
     let file = deployment.stage.folder().join(format!("{name}.jsonl"));
     write(&file, lines.iter().map(|line| line.reading.clone()))?;
     let topic = deployment.on_cluster("readings");
-    deployment.foreign.produce_poison(&topic, &file, deployment.registry(), RATE)
+    deployment
+        .foreign
+        .produce_poison(&topic, &file, deployment.registry(), RATE)
 }
 
 /// Where the lines have come to stand, of which so many had been sent before.
@@ -106,16 +122,26 @@ fn compare_letters(lines: &[Line], places: &[&Stands], letters: &[DeadLetter]) -
     let mut open: BTreeMap<(u32, u64), &DeadLetter> = BTreeMap::new();
     for letter in letters {
         let is_second = open.insert(letter.place(), letter).is_some();
-        ensure!(!is_second, "a second dead letter {:?}: {}", letter.place(), letter.reason);
+        ensure!(
+            !is_second,
+            "a second dead letter {:?}: {}",
+            letter.place(),
+            letter.reason
+        );
     }
     let mut count = 0;
     for place in places {
         let line = lines.get(place.line).context("a line that was never sent")?;
         let Some(poison) = line.poison else { continue };
         let at = (place.partition, place.offset);
-        let letter = open.remove(&at).with_context(|| format!("no dead letter of {at:?}: {line:?}"))?;
+        let letter = open
+            .remove(&at)
+            .with_context(|| format!("no dead letter of {at:?}: {line:?}"))?;
         let reason = &letter.reason;
-        ensure!(reason.starts_with(poison.reason), "{line:?} was refused with {reason:?}");
+        ensure!(
+            reason.starts_with(poison.reason),
+            "{line:?} was refused with {reason:?}"
+        );
         let (time, key) = (line.reading["time"].as_i64(), line.reading["user_id"].as_str());
         let original = &letter.original;
         ensure!(
@@ -127,8 +153,14 @@ fn compare_letters(lines: &[Line], places: &[&Stands], letters: &[DeadLetter]) -
         );
         count += 1;
     }
-    let left: Vec<String> = open.values().map(|letter| format!("{:?}: {}", letter.place(), letter.reason)).collect();
-    ensure!(left.is_empty(), "dead letters of good readings, or before their time: {left:?}");
+    let left: Vec<String> = open
+        .values()
+        .map(|letter| format!("{:?}: {}", letter.place(), letter.reason))
+        .collect();
+    ensure!(
+        left.is_empty(),
+        "dead letters of good readings, or before their time: {left:?}"
+    );
     Ok(count)
 }
 

@@ -76,7 +76,10 @@ impl<'a> Scene<'a> {
         let [pipeline, readings, baselines] = [&format!("{NAME}.sql"), "readings.jsonl", "baselines.jsonl"]
             .map(|file| stage.folder().join(file).display().to_string());
         let shipped = std::fs::read_to_string(stage.kit().root().join(format!("pipelines/{NAME}.sql")))?;
-        let impatient = shipped.replace("'lateness' '$lateness'", "'lateness' '$lateness', 'idle_after' '1 second'");
+        let impatient = shipped.replace(
+            "'lateness' '$lateness'",
+            "'lateness' '$lateness', 'idle_after' '1 second'",
+        );
         ensure!(impatient != shipped, "the shipped pipeline has no lateness to be found");
         std::fs::write(&pipeline, impatient)?;
         let town = ["simulate", "--users", "60", "--for", "100s", "--seed", "5"];
@@ -129,7 +132,10 @@ impl<'a> Scene<'a> {
             let part = if is_silent { &mut parts.0 } else { &mut parts.1 };
             part.push(line.clone());
         }
-        ensure!(!parts.0.is_empty() && !parts.1.is_empty(), "nobody is in one of the parts");
+        ensure!(
+            !parts.0.is_empty() && !parts.1.is_empty(),
+            "nobody is in one of the parts"
+        );
         Ok(parts)
     }
 
@@ -159,7 +165,10 @@ impl<'a> Scene<'a> {
             count(&idle)
         ));
         ensure!(findings > 100 && late > 100 && skewed > 5, "this shows too little");
-        ensure!(idle.len() == 4 && count(&idle).into_iter().max() > Some(3), "no partition was idle");
+        ensure!(
+            idle.len() == 4 && count(&idle).into_iter().max() > Some(3),
+            "no partition was idle"
+        );
         Ok(())
     }
 
@@ -171,13 +180,22 @@ impl<'a> Scene<'a> {
         }
         let letters = self.deployment.dead_letters(NAME)?;
         let with = |reason: &str| -> Vec<&DeadLetter> {
-            letters.iter().filter(|letter| letter.reason.starts_with(reason)).collect()
+            letters
+                .iter()
+                .filter(|letter| letter.reason.starts_with(reason))
+                .collect()
         };
         let (late, skewed) = (with("late:"), with("time: more than max_skew"));
-        ensure!(late.len() + skewed.len() == letters.len(), "other dead letters: {letters:?}");
+        ensure!(
+            late.len() + skewed.len() == letters.len(),
+            "other dead letters: {letters:?}"
+        );
         for (name, seen, expected) in [("late", late, &expected.late), ("far ahead", skewed, &expected.skewed)] {
             let places: BTreeSet<(u32, u64)> = seen.iter().map(|letter| letter.place()).collect();
-            ensure!(places.len() == seen.len(), "dead letters that are {name} are there twice");
+            ensure!(
+                places.len() == seen.len(),
+                "dead letters that are {name} are there twice"
+            );
             let missing: Vec<_> = expected.difference(&places).collect();
             let invented: Vec<_> = places.difference(expected).collect();
             ensure!(
