@@ -25,6 +25,7 @@ mod registry;
 mod runner;
 mod stage;
 mod tests;
+mod time_oracle;
 mod time_rules;
 
 use std::path::Path;

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::super::commits::{self, Marks};
-use super::super::dead_letters::{DeadLetter, Original};
 use super::super::deployment::Deployment;
 use super::super::disorder;
-use super::super::findings::{compare, rows};
+use super::super::findings::rows;
 use super::super::foreign::RawRecord;
 use super::super::program::Program;
 use super::super::stage::{Stage, World};
-use super::super::time_rules::{Expected, Rule};
+use super::super::time_oracle::{self, compare_with_rules};
+use super::super::time_rules::Rule;
 use super::oracle::of_file;
 
 const NAME: &str = "still_out_of_range";
@@ -146,67 +145,24 @@ impl<'a> Scene<'a> {
 
     /// Answers what is left, and compares all that was ever answered.
     fn finish(&self) -> Result<()> {
-        let [group, topic] = [format!("{NAME}-0"), "readings".to_owned()].map(|name| self.deployment.on_cluster(&name));
-        let idle = commits::marks(&self.deployment.foreign.commits(&group, &topic)?)?;
+        let idle = time_oracle::marks(&self.deployment)?;
+        let idle: Vec<usize> = idle.values().map(BTreeSet::len).collect();
         let mut run = self.arguments();
         run.push("--until-end".to_owned());
         let run: Vec<&str> = run.iter().map(String::as_str).collect();
         self.deployment.run("finish", &run)?;
-        let marks = commits::marks(&self.deployment.foreign.commits(&group, &topic)?)?;
-        let readings = self.deployment.consume("readings")?;
-        let expected = RULE.findings(&readings, &of_file(&self.baselines)?, &marks)?;
-        compare(&expected.findings, &self.deployment.consume("findings")?)?;
-        self.compare_dead_letters(&expected)?;
-        let count = |marks: &Marks| marks.values().map(BTreeSet::len).collect::<Vec<usize>>();
-        let (findings, late, skewed) = (expected.findings.len(), expected.late.len(), expected.skewed.len());
-        self.deployment.stage.say(format_args!(
-            "{} readings: {findings} findings, {late} late, {skewed} far ahead; marks of idle partitions: {:?}",
-            readings.len(),
-            count(&idle)
-        ));
-        ensure!(findings > 100 && late > 100 && skewed > 5, "this shows too little");
+        let shown = compare_with_rules(&self.deployment, RULE, &of_file(&self.baselines)?)?;
+        self.deployment
+            .stage
+            .say(format_args!("{shown}; marks of idle partitions: {idle:?}"));
         ensure!(
-            idle.len() == 4 && count(&idle).into_iter().max() > Some(3),
+            shown.findings > 100 && shown.late > 100 && shown.skewed > 5,
+            "this shows too little"
+        );
+        ensure!(
+            idle.len() == 4 && idle.into_iter().max() > Some(3),
             "no partition was idle"
         );
-        Ok(())
-    }
-
-    /// Every reading that was refused is a dead letter once, as it was.
-    fn compare_dead_letters(&self, expected: &Expected) -> Result<()> {
-        let mut originals: BTreeMap<(u32, u64), Original> = BTreeMap::new();
-        for record in self.raw("readings")? {
-            originals.insert((record.partition, record.offset), Original::of(&record));
-        }
-        let letters = self.deployment.dead_letters(NAME)?;
-        let with = |reason: &str| -> Vec<&DeadLetter> {
-            letters
-                .iter()
-                .filter(|letter| letter.reason.starts_with(reason))
-                .collect()
-        };
-        let (late, skewed) = (with("late:"), with("time: more than max_skew"));
-        ensure!(
-            late.len() + skewed.len() == letters.len(),
-            "other dead letters: {letters:?}"
-        );
-        for (name, seen, expected) in [("late", late, &expected.late), ("far ahead", skewed, &expected.skewed)] {
-            let places: BTreeSet<(u32, u64)> = seen.iter().map(|letter| letter.place()).collect();
-            ensure!(
-                places.len() == seen.len(),
-                "dead letters that are {name} are there twice"
-            );
-            let missing: Vec<_> = expected.difference(&places).collect();
-            let invented: Vec<_> = places.difference(expected).collect();
-            ensure!(
-                missing.is_empty() && invented.is_empty(),
-                "dead letters that are {name}: missing {missing:?}, never expected {invented:?}"
-            );
-        }
-        for letter in &letters {
-            let same = originals.get(&letter.place()) == Some(&letter.original);
-            ensure!(letter.topic == "readings" && same, "not the original: {letter:?}");
-        }
         Ok(())
     }
 }

@@ -1,46 +1,85 @@
 //! The product on real brokers: whatever happens to its workers and to the brokers, the findings that a foreign consumer sees
 //! are those of the files, each once.
 //!
-//! The readings are in order, so that none is late and `heartwatch backtest` is the oracle.
+//! Where many readings are to be under way they are in order, so that none is late and `heartwatch backtest` is the oracle;
+//! where it is workers that move, they come in disorder, and the oracle is the reference.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use super::super::cluster::Cluster;
+use super::super::deployment::Deployment;
+use super::super::disorder;
 use super::super::findings::{Row, compare, rows};
-use super::super::foreign::{Foreign, Record, Schemas};
 use super::super::oracle;
 use super::super::program::Program;
 use super::super::stage::{Stage, World};
+use super::super::time_oracle::compare_with_rules;
+use super::super::time_rules::Rule;
+use super::oracle::of_file;
 
 const PIPELINE: &str = "pipelines/still_out_of_range.sql";
 const PARTITIONS: &str = "4";
-const USERS: &str = "200";
-/// Of simulated time; at `RATE` the load lasts about a minute.
-const LENGTH: &str = "15m";
-const RATE: &str = "2500";
+/// The rule over readings in disorder.
+const RULE: Rule = Rule {
+    lateness_ms: 2_000,
+    ..Rule::SHIPPED
+};
 const KILLS: u32 = 20;
 /// A worker that says nothing for so long loses its partitions; the brokers allow no less.
 const SESSION: Duration = Duration::from_secs(6);
 /// For what takes seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A pipeline under load on a cluster, in a namespace of its own.
+/// In which order readings come, which decides who knows the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// None is late, and `heartwatch backtest` knows.
+    ByTime,
+    /// The reference knows, if they are few.
+    Disorder,
+}
+
+/// Readings that come for about a minute.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    order: Order,
+    users: &'static str,
+    /// Of simulated time.
+    length: &'static str,
+    /// Readings a second.
+    rate: &'static str,
+}
+
+/// As many as leave a worker something to do at every moment.
+const MANY: Load = Load {
+    order: Order::ByTime,
+    users: "200",
+    length: "15m",
+    rate: "2500",
+};
+/// As many as the reference can bear.
+const IN_DISORDER: Load = Load {
+    order: Order::Disorder,
+    users: "60",
+    length: "150s",
+    rate: "150",
+};
+
+/// A pipeline under load on a cluster.
 struct Scene<'a> {
-    stage: &'a Stage,
-    foreign: Foreign,
-    registry: String,
-    bootstrap: String,
-    namespace: String,
-    expected: Vec<Row>,
+    deployment: Deployment<'a>,
+    load: Load,
+    /// None when it can only be told afterwards.
+    expected: Option<Vec<Row>>,
     readings: String,
+    baselines: String,
 }
 
 /// SIGKILL at random moments, twenty times, and each time a new worker under the same name.
 pub(super) fn killed_worker_loses_and_doubles_nothing(stage: &Stage, world: &mut World) -> Result<()> {
-    let scene = Scene::set(stage, world, |world| world.broker())?;
+    let scene = Scene::set(stage, world, |world| world.broker(), MANY)?;
     scene.under_load(|scene| {
         let mut longest = Duration::ZERO;
         for kill in 0..KILLS {
@@ -63,7 +102,7 @@ pub(super) fn killed_worker_loses_and_doubles_nothing(stage: &Stage, world: &mut
 
 /// A second worker joins and takes over half, leaves in order; a third joins and is killed.
 pub(super) fn workers_come_and_go(stage: &Stage, world: &mut World) -> Result<()> {
-    let scene = Scene::set(stage, world, |world| world.broker())?;
+    let scene = Scene::set(stage, world, |world| world.broker(), IN_DISORDER)?;
     scene.under_load(|scene| {
         let mut first = scene.worker("first", 0)?;
         first.wait_for("runs with", PATIENCE)?;
@@ -87,7 +126,7 @@ pub(super) fn workers_come_and_go(stage: &Stage, world: &mut World) -> Result<()
 
 /// SIGSTOP for longer than its session, and SIGCONT: another has its partitions by then, and what it writes does not count.
 pub(super) fn stopped_worker_commits_nothing_more(stage: &Stage, world: &mut World) -> Result<()> {
-    let scene = Scene::set(stage, world, |world| world.broker())?;
+    let scene = Scene::set(stage, world, |world| world.broker(), IN_DISORDER)?;
     scene.under_load(|scene| {
         let mut zombie = scene.worker("zombie", 0)?;
         zombie.wait_for("runs with", PATIENCE)?;
@@ -111,7 +150,7 @@ pub(super) fn stopped_worker_commits_nothing_more(stage: &Stage, world: &mut Wor
 /// SIGKILL and a new start for each broker of the quorum in turn, while two workers and the producer are at work.
 pub(super) fn brokers_die_under_workers(stage: &Stage, world: &mut World) -> Result<()> {
     world.quorum()?.wait_until_in_sync()?;
-    let scene = Scene::set(stage, world, |world| world.quorum())?;
+    let scene = Scene::set(stage, world, |world| world.quorum(), MANY)?;
     let cluster = world.quorum()?;
     scene.under_load(|scene| {
         let mut workers = [scene.worker("one", 0)?, scene.worker("two", 0)?];
@@ -131,112 +170,112 @@ pub(super) fn brokers_die_under_workers(stage: &Stage, world: &mut World) -> Res
 }
 
 impl<'a> Scene<'a> {
-    /// Makes people and their readings, the answer, and the topics.
+    /// Makes people and their readings, the answer where it is known before, and the topics.
     fn set(
         stage: &'a Stage,
         world: &mut World,
         cluster: impl Fn(&mut World) -> Result<&mut Cluster>,
+        load: Load,
     ) -> Result<Scene<'a>> {
         let registry = world.registry()?.url();
-        let cluster = cluster(world)?;
-        let (bootstrap, foreign) = (cluster.bootstrap(), stage.foreign(cluster));
-        let [unsorted, baselines, readings] =
-            ["unsorted", "baselines", "readings"].map(|name| stage.folder().join(format!("{name}.jsonl")));
-        let [out, ranges] = [&unsorted, &baselines].map(|path| path.display().to_string());
-        let town = ["simulate", "--users", USERS, "--for", LENGTH, "--seed", "11"];
-        Program::run(
-            stage,
-            "simulate",
-            &[&town[..], &["--out", &out, "--baselines", &ranges]].concat(),
-            &[],
-        )?;
-        sort(&unsorted, &readings)?;
-        let pipeline = stage.kit().root().join(PIPELINE);
-        let expected = oracle::backtest(stage, &pipeline, &[], &readings, &baselines)?;
-        ensure!(expected.len() > 100, "only {} findings to be seen", expected.len());
-        let scene = Scene {
-            stage,
-            foreign,
-            registry,
-            bootstrap,
-            namespace: stage.named(""),
+        let deployment = Deployment::new(stage, cluster(world)?, registry, "");
+        let [simulated, baselines, readings] =
+            ["simulated", "baselines", "readings"].map(|name| stage.folder().join(format!("{name}.jsonl")));
+        let [out, ranges] = [&simulated, &baselines].map(|path| path.display().to_string());
+        let town = ["simulate", "--users", load.users, "--for", load.length, "--seed", "11"];
+        let files = ["--out", &out, "--baselines", &ranges];
+        Program::run(stage, "simulate", &[&town[..], &files].concat(), &[])?;
+        let simulated = std::fs::read_to_string(simulated)?;
+        let lines = match load.order {
+            Order::ByTime => sorted(&simulated)?,
+            Order::Disorder => disorder::of(&simulated, RULE.lateness_ms)?,
+        };
+        std::fs::write(&readings, lines.join("\n") + "\n")?;
+        let expected = match load.order {
+            Order::Disorder => None,
+            Order::ByTime => {
+                let pipeline = stage.kit().root().join(PIPELINE);
+                let expected = oracle::backtest(stage, &pipeline, &[], &readings, &baselines)?;
+                ensure!(expected.len() > 100, "only {} findings to be seen", expected.len());
+                Some(expected)
+            }
+        };
+        deployment.run("setup", &["setup", PIPELINE, "--partitions", PARTITIONS])?;
+        deployment.run("baselines", &["produce", &ranges, "--topic", "baselines"])?;
+        Ok(Scene {
+            deployment,
+            load,
             expected,
             readings: readings.display().to_string(),
-        };
-        scene.run("setup", &["setup", PIPELINE, "--partitions", PARTITIONS])?;
-        scene.run("baselines", &["produce", &ranges, "--topic", "baselines"])?;
-        Ok(scene)
+            baselines: ranges,
+        })
     }
 
     /// Makes trouble while readings come in; then one worker finishes, and every finding has to be there, once.
     fn under_load(&self, trouble: impl FnOnce(&Scene<'_>) -> Result<()>) -> Result<()> {
-        let load = ["produce", &self.readings, "--topic", "readings", "--rate", RATE];
-        let mut producing = self.start("produce", &load, "producer")?;
+        let load = [
+            "produce",
+            &self.readings,
+            "--topic",
+            "readings",
+            "--rate",
+            self.load.rate,
+        ];
+        let mut producing = self.deployment.start("produce", &load, "producer")?;
         producing.wait_for("records/s", PATIENCE)?;
         trouble(self)?;
         let produced = producing.finish(PATIENCE)?;
         ensure!(produced.err.contains("records appended"), "{}", produced.err);
         let began = Instant::now();
-        self.run("finish", &["run", PIPELINE, "--until-end"])?;
-        let took = began.elapsed();
-        let seen = self.findings()?;
-        compare(&self.expected, &seen)?;
-        self.stage.say(format_args!(
-            "{} findings, each there once; the last worker took {:.1} s",
-            seen.len(),
-            took.as_secs_f64()
-        ));
+        let run = self.arguments();
+        let run: Vec<&str> = run.iter().map(String::as_str).chain(["--until-end"]).collect();
+        self.deployment.run("finish", &run)?;
+        let took = began.elapsed().as_secs_f64();
+        let shown = self.compare()?;
+        self.deployment
+            .stage
+            .say(format_args!("{shown}; the last worker took {took:.1} s"));
         Ok(())
     }
 
-    fn findings(&self) -> Result<Vec<Record>> {
-        let topic = format!("{}findings", self.namespace);
-        self.foreign.consume(&topic, &Schemas::Registry(self.registry.clone()))
+    /// All that was answered, against what had to be.
+    fn compare(&self) -> Result<String> {
+        let Some(expected) = &self.expected else {
+            let shown = compare_with_rules(&self.deployment, RULE, &of_file(&self.baselines)?)?;
+            ensure!(
+                shown.findings > 100 && shown.late > 100,
+                "this shows too little: {shown}"
+            );
+            return Ok(shown.to_string());
+        };
+        let seen = self.deployment.consume("findings")?;
+        compare(expected, &seen)?;
+        Ok(format!("{} findings, each there once", seen.len()))
     }
 
     fn worker(&self, name: &str, number: u32) -> Result<Program> {
-        self.start(&format!("{name}-{number}"), &["run", PIPELINE], name)
+        let run = self.arguments();
+        let run: Vec<&str> = run.iter().map(String::as_str).collect();
+        self.deployment.start(&format!("{name}-{number}"), &run, name)
     }
 
-    /// `instance`: as whom a worker is known to its group.
-    fn start(&self, name: &str, arguments: &[&str], instance: &str) -> Result<Program> {
-        Program::start(
-            self.stage,
-            name,
-            &self.on_cluster(arguments),
-            &self.environment(instance),
-        )
-    }
-
-    fn run(&self, name: &str, arguments: &[&str]) -> Result<()> {
-        Program::run(self.stage, name, &self.on_cluster(arguments), &self.environment(name))?;
-        Ok(())
-    }
-
-    fn on_cluster<'b>(&'b self, arguments: &[&'b str]) -> Vec<&'b str> {
-        let place = ["--kafka", &self.bootstrap, "--namespace", &self.namespace];
-        [arguments, &place].concat()
-    }
-
-    fn environment<'b>(&'b self, instance: &'b str) -> [(&'b str, &'b str); 4] {
-        [
-            ("HEARTWATCH_KAFKA_SCHEMA_REGISTRY_URL", &self.registry),
-            ("HEARTWATCH_KAFKA_SESSION_TIMEOUT_MS", "6000"),
-            ("HEARTWATCH_KAFKA_HEARTBEAT_INTERVAL_MS", "1000"),
-            ("HEARTWATCH_KAFKA_GROUP_INSTANCE_ID", instance),
-        ]
+    /// Those that run the pipeline.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["run".to_owned(), PIPELINE.to_owned()];
+        if self.load.order == Order::Disorder {
+            arguments.extend(RULE.set().into_iter().flat_map(|pair| ["--set".to_owned(), pair]));
+        }
+        arguments
     }
 }
 
 /// The same lines in the order of their times.
-fn sort(from: &PathBuf, to: &PathBuf) -> Result<()> {
-    let text = std::fs::read_to_string(from)?;
+fn sorted(text: &str) -> Result<Vec<String>> {
     let mut lines: Vec<(i64, &str)> = Vec::new();
-    for (line, row) in text.lines().zip(rows(&text)?) {
+    for (line, row) in text.lines().zip(rows(text)?) {
         let time_ms = row.get("time").and_then(serde_json::Value::as_i64);
         lines.push((time_ms.context("a reading without a time in milliseconds")?, line));
     }
     lines.sort_by_key(|(time_ms, _)| *time_ms);
-    let sorted: Vec<&str> = lines.into_iter().map(|(_, line)| line).collect();
-    Ok(std::fs::write(to, sorted.join("\n") + "\n")?)
+    Ok(lines.into_iter().map(|(_, line)| line.to_owned()).collect())
 }
