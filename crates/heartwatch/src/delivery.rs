@@ -182,6 +182,11 @@ impl Delivery {
 }
 
 impl Delivered {
+    /// Whether anything is in.
+    pub(crate) fn is_any(&self) -> bool {
+        self.acknowledged > 0 || self.outcome.is_err()
+    }
+
     /// What is in a topic now. `besides`: what else there is to say, each behind a comma.
     pub(crate) fn summary(&self, topic: &str, besides: &str) -> String {
         let how = match (&self.outcome, self.is_cut) {

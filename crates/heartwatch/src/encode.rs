@@ -192,3 +192,73 @@ fn append(log: &dyn Log, filled: Vec<Filled>) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int32Array, StringArray};
+    use arrow::datatypes::{DataType, Field, Schema as Columns};
+    use hw_avro::shipped;
+    use hw_log::batch::{BatchHeader, HEADER_BYTES};
+    use hw_log::{FolderLog, FolderOptions, TopicOptions};
+
+    use super::*;
+
+    const PARTITIONS: u32 = 5;
+
+    /// A writer of ranges, and so many of them.
+    fn ranges(log: &FolderLog, count: i32) -> (TopicWriter, RecordBatch) {
+        let columns: SchemaRef = Arc::new(Columns::new(vec![
+            Field::new("user_id", DataType::Utf8, false),
+            Field::new("min_heart_rate", DataType::Int32, false),
+            Field::new("max_heart_rate", DataType::Int32, false),
+        ]));
+        log.create_topic("baselines", &TopicOptions::table(PARTITIONS)).unwrap();
+        let schema = Schema::parse(shipped::BASELINE).unwrap();
+        let writer = TopicWriter::new(log, "baselines", &schema, &columns, (0, None)).unwrap();
+        let users: StringArray = (0..count).map(|user| Some(user.to_string())).collect();
+        let numbers: Int32Array = (0..count).map(Some).collect();
+        let arrays: Vec<ArrayRef> = vec![Arc::new(users), Arc::new(numbers.clone()), Arc::new(numbers)];
+        (writer, RecordBatch::try_new(columns, arrays).unwrap())
+    }
+
+    #[test]
+    fn several_writers_write_what_one_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = FolderLog::open(folder.path(), &FolderOptions::default()).unwrap();
+        let (mut one, rows) = ranges(&log, 1_000);
+        let (other, _) = ranges(&log, 0);
+        one.add(&rows).unwrap();
+        let mut by_several: Vec<Filled> = Vec::new();
+        for mut writer in other.split(3) {
+            writer.add(&rows).unwrap();
+            by_several.extend(writer.take());
+        }
+        by_several.sort_by_key(|filled| filled.append.partition);
+        let by_one = one.take();
+        assert_eq!(by_one.len(), PARTITIONS as usize);
+        assert_eq!(by_one.iter().map(|filled| filled.records).sum::<u64>(), 1_000);
+        for (one, other) in by_one.iter().zip(&by_several) {
+            assert_eq!((&one.append, one.records), (&other.append, other.records));
+        }
+    }
+
+    #[test]
+    fn a_batch_is_full_with_the_first_record_that_reaches_the_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = FolderLog::open(folder.path(), &FolderOptions::default()).unwrap();
+        let (writer, rows) = ranges(&log, 2_000);
+        let mut writer = writer.with_batch_bytes(1 << 10);
+        writer.add(&rows).unwrap();
+        let full = writer.take_full();
+        let record_bytes_max = 32;
+        for filled in &full {
+            let header = BatchHeader::parse(&filled.append.batch).unwrap();
+            assert_eq!(u64::from(header.count), filled.records);
+            let most = (1 << 10) - HEADER_BYTES as u64;
+            assert!(filled.records <= most / 10 + 1 && filled.records >= most / record_bytes_max);
+        }
+        let in_full: u64 = full.iter().map(|filled| filled.records).sum();
+        let left: u64 = writer.take().iter().map(|filled| filled.records).sum();
+        assert!(full.len() > 20 && in_full + left == 2_000, "{} batches", full.len());
+    }
+}

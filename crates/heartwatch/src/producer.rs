@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use hw_engine::{Clock, SystemClock};
@@ -27,6 +28,9 @@ const GROUPS: u32 = 64;
 /// Bytes on their way to Kafka at most, of all producers of a process.
 const BYTES_UNDER_WAY_MAX: usize = 32 << 20;
 
+/// So often Kafka's answers are looked at, though nothing has to wait for them: what is shown as acknowledged is no older.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// A log that producers append to.
 pub(crate) enum OpenLog {
     /// Of a folder.
@@ -44,6 +48,7 @@ pub(crate) struct Producer {
     acknowledged: Arc<AtomicU64>,
     /// Records of each batch that is on its way to Kafka.
     under_way: VecDeque<u64>,
+    looked: Instant,
 }
 
 /// Where a producer's batches go.
@@ -109,6 +114,7 @@ impl OpenLog {
             to,
             acknowledged: Arc::clone(acknowledged),
             under_way: VecDeque::new(),
+            looked: Instant::now(),
         })
     }
 }
@@ -123,19 +129,29 @@ impl Producer {
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> anyhow::Result<()> {
         self.writer.add(rows)?;
         let full = self.writer.take_full();
-        self.send(full)
+        self.send(full)?;
+        if self.looked.elapsed() >= LOOK_EVERY {
+            self.arrive()?;
+        }
+        Ok(())
     }
 
     /// Appends what is left, and waits until all is in.
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         let all = self.writer.take();
         self.send(all)?;
+        self.arrive()
+    }
+
+    /// Waits until all that was sent is in.
+    fn arrive(&mut self) -> anyhow::Result<()> {
         if let Destination::Kafka(pipeline) = &mut self.to {
             let flushed = pipeline.flush();
             // Also when it has failed: what came in before is in.
             settle(pipeline, &mut self.under_way, &self.acknowledged);
             flushed?;
         }
+        self.looked = Instant::now();
         Ok(())
     }
 

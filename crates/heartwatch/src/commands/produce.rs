@@ -36,9 +36,9 @@ Files are read one after the other, each in its own order: JSON lines (.jsonl, .
 header, .parquet, and with --user what a watch or a bike computer has stored (.fit, .gpx, .tcx, .csv, .jsonl). Ranges without a \
 user belong to the user with their line's number.
 
-Ctrl-C or the end of --for stops in order: what was sent is waited for, and the last line says how many records are in the topic. \
-Exit code: 0 when all that was sent is in, 1 when that failed or is not known, 2 for a mistake, such as a malformed line with \
---strict; what stood before it is in the topic.
+Ctrl-C or the end of --for stops in order: what was sent is waited for, and a line says how many records are in the topic, \
+which are the first of the files. Exit code: 0 when all that was sent is in, 1 when that failed or is not known, 2 for a mistake, \
+such as a malformed line with --strict.
 
 Examples:
   heartwatch produce baselines.jsonl --log data --topic baselines
@@ -88,8 +88,8 @@ pub(crate) struct ProduceArgs {
     /// Records a second, of all producers together; by default as fast as it goes.
     #[arg(long, value_name = "R", conflicts_with = "speed", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// So many times as fast as recorded: 1x is live, 10x takes a tenth of the time. A reading that is older than those
-    /// before it goes with them.
+    /// So many times as fast as recorded: 1x is live, 10x takes a tenth of the time. What is older than what stands before
+    /// it, such as a second file of the same hour, goes at once.
     #[arg(long, value_name = "TIMES", value_parser = speed)]
     speed: Option<f64>,
     /// Again and again until Ctrl-C or --for. Each round's times follow the last round's by a second.
@@ -106,9 +106,9 @@ pub(crate) struct ProduceArgs {
     #[arg(long, conflicts_with_all = ["speed", "shift_to_now"])]
     now: bool,
     /// How large a batch gets before it is sent, in bytes before compression: 64k, 1m. What is due at a --rate or --speed
-    /// does not wait for it.
-    #[arg(long, value_name = "BYTES", default_value_t = BATCH_BYTES, value_parser = byte_count)]
-    batch_size: usize,
+    /// does not wait for it [default: 256k]
+    #[arg(long, value_name = "BYTES", value_parser = byte_count)]
+    batch_size: Option<usize>,
 }
 
 /// Replays the files.
@@ -133,11 +133,18 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
     make_topic(args, log.as_ref(), is_table)?;
     let writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
     let writers = producers(args, &writer);
-    let crew = Crew::start(&to, writer.with_batch_bytes(args.batch_size).split(writers))?;
+    let crew = Crew::start(
+        &to,
+        writer
+            .with_batch_bytes(args.batch_size.unwrap_or(BATCH_BYTES))
+            .split(writers),
+    )?;
     let mut delivery = Delivery::begin(crew, manner, stop);
     let replayed = source.replay(&mut delivery);
     let delivered = delivery.finish();
-    say_what_is_in(args, &delivered, &source);
+    if delivered.is_any() || replayed.is_ok() {
+        say_what_is_in(args, &delivered, &source);
+    }
     // A producer's failure is why there was nobody to give rows to.
     delivered.outcome.and(replayed)
 }
@@ -264,7 +271,7 @@ fn producers(args: &ProduceArgs, writer: &TopicWriter) -> u32 {
     let partitions = writer.partitions();
     if args.processes > partitions {
         eprintln!(
-            "note: topic {} has {partitions} partitions, and each belongs to one producer: {partitions} producers are at work",
+            "note: a partition belongs to one producer, so there is work for as many as topic {} has partitions: {partitions}",
             args.topic
         );
     }

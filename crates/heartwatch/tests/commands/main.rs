@@ -8,4 +8,6 @@ mod mistakes;
 mod original;
 mod program;
 mod recordings;
+mod replayed;
 mod shown;
+mod simulated;

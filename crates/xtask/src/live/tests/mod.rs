@@ -5,6 +5,7 @@
 mod crates;
 mod foreign;
 mod oracle;
+mod produce;
 mod program;
 mod quorum;
 mod registry;
@@ -34,6 +35,18 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "program_obeys_signals",
         run: program::obeys_signals,
+    },
+    LiveTest {
+        name: "producers_keep_everyones_order",
+        run: produce::producers_keep_everyones_order,
+    },
+    LiveTest {
+        name: "produce_stops_in_order",
+        run: produce::produce_stops_in_order,
+    },
+    LiveTest {
+        name: "simulate_goes_into_topics",
+        run: produce::simulate_goes_into_topics,
     },
     LiveTest {
         name: "oracle_knows_the_findings",
