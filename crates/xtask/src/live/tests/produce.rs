@@ -198,7 +198,11 @@ fn borrowed(arguments: &[String]) -> Vec<&str> {
 
 fn by_user(rows: Vec<Row>) -> Result<BTreeMap<String, Vec<Row>>> {
     let mut users: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-    for row in rows {
+    for mut row in rows {
+        // 40 and 40.0 are the same number.
+        for value in row.values_mut() {
+            *value = value.as_f64().map_or_else(|| value.clone(), Into::into);
+        }
         let user = row
             .get("user_id")
             .and_then(|user| user.as_str())
