@@ -123,10 +123,6 @@ impl Delivery {
     /// Waits until all that was sent is in the log.
     pub(crate) fn finish(mut self) -> Delivered {
         let is_cut = self.is_over();
-        if self.stop.is_asked() {
-            self.advance
-                .say("stopping; Ctrl-C again does not wait for what is under way");
-        }
         let (share, advance) = (self.share, &mut self.advance);
         let (acknowledged, outcome) = self.crew.finish(|records| advance.tell(records, share, None));
         self.advance.finish();

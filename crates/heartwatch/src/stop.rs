@@ -19,6 +19,8 @@ impl Stop {
                 eprintln!("error: ended at once: {what_is_lost}");
                 std::process::exit(1);
             }
+            // At once: whoever works may be waiting for a pipe or a cluster.
+            eprintln!("stopping; Ctrl-C again does not wait for what is under way");
         })?;
         Ok(stop)
     }

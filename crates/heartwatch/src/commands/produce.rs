@@ -37,7 +37,7 @@ header, .parquet, and with --user what a watch or a bike computer has stored (.f
 user belong to the user with their line's number.
 
 Ctrl-C or the end of --for stops in order: what was sent is waited for, and a line says how many records are in the topic, \
-which are the first of the files. Exit code: 0 when all that was sent is in, 1 when that failed or is not known, 2 for a mistake, \
+for every key the first of the files. Exit code: 0 when all that was sent is in, 1 when that failed or is not known, 2 for a mistake, \
 such as a malformed line with --strict.
 
 Examples:
@@ -113,7 +113,6 @@ pub(crate) struct ProduceArgs {
 
 /// Replays the files.
 pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
-    let stop = Stop::at_ctrl_c(LOST)?;
     let (schema, is_table) = schema(args)?;
     let columns = columns(&schema, is_table)?;
     let key = columns
@@ -133,6 +132,8 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
     make_topic(args, log.as_ref(), is_table)?;
     let writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
     let writers = producers(args, &writer);
+    // Before that nothing was sent, and the process may just end.
+    let stop = Stop::at_ctrl_c(LOST)?;
     let crew = Crew::start(
         &to,
         writer

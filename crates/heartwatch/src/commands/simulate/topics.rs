@@ -24,13 +24,11 @@ const BASELINES: &str = "baselines";
 /// The topics, with the ranges in theirs.
 pub(super) struct Topics {
     to: OpenLog,
-    stop: Stop,
 }
 
 impl Topics {
     /// Makes the topics that are not there, and appends the ranges.
     pub(super) fn open(args: &SimulateArgs, ranges: &[Baseline]) -> anyhow::Result<Topics> {
-        let stop = Stop::at_ctrl_c(LOST)?;
         let place = LogArgs {
             log: args.log.clone(),
             kafka: args.kafka.clone(),
@@ -49,7 +47,7 @@ impl Topics {
             "{} records appended to {BASELINES}; all are acknowledged",
             producer.acknowledged()
         );
-        Ok(Topics { to, stop })
+        Ok(Topics { to })
     }
 
     /// Appends the readings as they are due, and gives the truth.
@@ -66,7 +64,8 @@ impl Topics {
             stamp: Stamp::Recorded,
             length: None,
         };
-        let mut delivery = Delivery::begin(Crew::start(&self.to, vec![writer])?, manner, self.stop);
+        let stop = Stop::at_ctrl_c(LOST)?;
+        let mut delivery = Delivery::begin(Crew::start(&self.to, vec![writer])?, manner, stop);
         let lived = people.live(args.length.as_secs(), |readings, share| {
             delivery.send(&town_rows::readings(&columns, readings)?, Some(share))
         });
