@@ -139,7 +139,9 @@ fn a_static_member_comes_back(protocol: Protocol) {
 
 #[test]
 fn a_static_member_that_said_nothing_is_waited_for() {
-    let Some(mut team) = Team::new("silent", Protocol::Consumer, 2) else { return };
+    let Some(mut team) = Team::new("silent", Protocol::Consumer, 2) else {
+        return;
+    };
     team.join(Some("a"));
     team.until_shared(SOON);
     drop(team.workers.remove(0));
