@@ -15,7 +15,8 @@ use hw_town::steady::START_MS;
 
 use crate::BenchError;
 use crate::engine::Form;
-use crate::kafka::{BYTES_UNDER_WAY_MAX, KafkaBench, PARTITIONS, Sender, USERS, plan};
+use crate::kafka::{BYTES_UNDER_WAY_MAX, KafkaBench, plan};
+use crate::sender::{PARTITIONS, Sender};
 
 /// Answers of the first seconds are not counted: topics and connections are new then.
 const WARM: Duration = Duration::from_secs(3);
@@ -40,6 +41,8 @@ pub struct Latency {
 
 /// When each second's batch of each partition was appended.
 struct Appended {
+    /// How many readings make a second.
+    users: u32,
     /// By partition, then by second.
     at: Vec<Vec<Instant>>,
     /// By partition: how far into a second its last reading stands, in milliseconds.
@@ -90,16 +93,14 @@ impl KafkaBench {
 
     fn append_steadily(&self, sender: &Sender, rate: f64, duration: Duration) -> Result<Appended, BenchError> {
         let mut to_brokers = self.cluster.pipeline(BYTES_UNDER_WAY_MAX)?;
-        let every = Duration::from_secs_f64(f64::from(USERS) / rate);
+        let every = Duration::from_secs_f64(f64::from(self.load.users) / rate);
         let seconds = (duration.as_secs_f64() / every.as_secs_f64()) as u32;
         let mut at = vec![Vec::with_capacity(seconds as usize); PARTITIONS as usize];
         let began = Instant::now();
         for second in 0..seconds {
             for partition in 0..PARTITIONS {
-                let batch = sender.batch(partition, second..second + 1)?;
                 at[partition as usize].push(Instant::now());
-                to_brokers.send(batch)?;
-                while to_brokers.next_base_offset().is_some() {}
+                sender.send_partition(&mut to_brokers, partition, second..second + 1)?;
             }
             // Nothing is sent between calls, so whoever pauses has to see everything off.
             to_brokers.flush()?;
@@ -107,6 +108,7 @@ impl KafkaBench {
         }
         Ok(Appended {
             at,
+            users: self.load.users,
             last_ms: (0..PARTITIONS).map(|partition| sender.last_ms(partition)).collect(),
         })
     }
@@ -169,7 +171,7 @@ fn summed_up(appended: &Appended, seen: &[Seen]) -> Latency {
     let passed = first
         .zip(last)
         .map_or(0.0, |(first, last)| (last - first).as_secs_f64());
-    let readings = appended.at.first().map_or(0, Vec::len) as f64 * f64::from(USERS);
+    let readings = appended.at.first().map_or(0, Vec::len) as f64 * f64::from(appended.users);
     Latency {
         rate: readings / passed,
         findings: took.len() as u64,

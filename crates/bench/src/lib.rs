@@ -9,6 +9,8 @@ mod latency;
 mod load;
 mod peer;
 mod process;
+mod restart;
+mod sender;
 
 pub use engine::{EngineBench, EngineMeasured, EngineRun, Form, Second, measure_batch, measure_engine};
 pub use folder::{LogBench, LogMeasured, measure_log};
@@ -16,6 +18,7 @@ pub use kafka::{KafkaBench, Work};
 pub use latency::Latency;
 pub use load::{Encoded, baselines, columns, user_id};
 pub use peer::PeerWork;
+pub use restart::{RestartBench, Restarted};
 
 /// Why a benchmark could not run.
 #[derive(Debug, thiserror::Error)]

@@ -238,7 +238,7 @@ mod tests {
             last_ms,
             accepted_ms: [last_ms, NONE, last_ms - 7][usize::from(kind % 3)],
             gap_ms: if kind % 5 == 4 { last_ms - 9 } else { NONE },
-            is_open: kind % 2 == 0,
+            is_open: kind.is_multiple_of(2),
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! It wires and prints; what is measured is in `hw_bench`. Run it from a release build on a machine that does nothing else.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hw_bench::{
-    EngineBench, EngineMeasured, Form, KafkaBench, LogBench, Work, measure_batch, measure_engine, measure_log,
+    EngineBench, EngineMeasured, Form, KafkaBench, LogBench, RestartBench, Work, measure_batch, measure_engine,
+    measure_log,
 };
 use hw_town::steady::{Order, Steady};
 
@@ -26,6 +28,8 @@ enum What {
     Engine(EngineArgs),
     /// A Kafka cluster: produce readings, then run both pipelines over them, exactly once, and check the answers.
     Kafka(KafkaBenchArgs),
+    /// A Kafka cluster: how long a worker takes from its start after kill -9 to its first new finding.
+    Restart(RestartArgs),
     /// Two cores, on a folder log: append, fetch, finding, a commit every 100 ms.
     Log {
         /// How many readings.
@@ -67,6 +71,18 @@ struct KafkaBenchArgs {
     peers: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+struct RestartArgs {
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    /// How many users, each with a reading a second.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1_000..=2_000_000))]
+    users: u32,
+    /// Readings of a user remember each other for X alone, instead of X and a minute: a restart replays 20 s instead of 140 s.
+    #[arg(long)]
+    short: bool,
+}
+
 /// How long readings come while latency is measured.
 const LATENCY_FOR: Duration = Duration::from_secs(15);
 
@@ -79,6 +95,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
         What::Engine(engine) => run_engine(engine),
         What::Log { readings } => run_log(*readings),
         What::Kafka(kafka) => run_kafka(kafka),
+        What::Restart(restart) => run_restart(restart),
     }
 }
 
@@ -198,15 +215,48 @@ fn run_kafka(args: &KafkaBenchArgs) -> anyhow::Result<()> {
 }
 
 fn kafka_bench(args: &KafkaBenchArgs, name: &str) -> anyhow::Result<KafkaBench> {
-    let namespace = args.kafka.names.namespace.as_deref().unwrap_or("bench.");
+    Ok(KafkaBench::new(below(&args.kafka, name).open()?, args.readings))
+}
+
+/// The same cluster in a namespace of this process's own.
+fn below(kafka: &KafkaArgs, name: &str) -> KafkaArgs {
+    let namespace = kafka.names.namespace.as_deref().unwrap_or("bench.");
     let names = NamespaceArgs {
         namespace: Some(format!("{namespace}{}.{name}.", std::process::id())),
     };
-    let kafka = KafkaArgs {
-        kafka: args.kafka.kafka.clone(),
+    KafkaArgs {
+        kafka: kafka.kafka.clone(),
         names,
-    };
-    Ok(KafkaBench::new(kafka.open()?, args.readings))
+    }
+}
+
+/// The worker is this program.
+fn run_restart(args: &RestartArgs) -> anyhow::Result<()> {
+    let kafka = below(&args.kafka, "restart");
+    let bench = RestartBench::new(kafka.open()?, args.users, args.short);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("still_out_of_range.sql");
+    std::fs::write(&file, bench.sql()?)?;
+    let program = std::env::current_exe()?;
+    let measured = bench.measure(|| {
+        let mut command = Command::new(&program);
+        command.arg("run").arg(&file).args(["--kafka", &kafka.kafka]);
+        command.args(["--namespace", kafka.names.namespace.as_deref().unwrap_or_default()]);
+        command.stdout(Stdio::null());
+        command
+    });
+    bench.clear()?;
+    let restarted = measured?;
+    let (took_s, replayed) = (
+        restarted.to_first_finding.as_secs_f64(),
+        restarted.replayed as f64 / 1e6,
+    );
+    println!(
+        "{} users: the first new finding {took_s:.2} s after the start, {replayed:.1} M readings replayed ({:.2} M a second)",
+        args.users,
+        replayed / took_s
+    );
+    Ok(())
 }
 
 const FORMS: [(&str, Form); 2] = [
