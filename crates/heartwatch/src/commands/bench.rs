@@ -242,6 +242,8 @@ fn run_restart(args: &RestartArgs) -> anyhow::Result<()> {
         let mut command = Command::new(&program);
         command.arg("run").arg(&file).args(["--kafka", &kafka.kafka]);
         command.args(["--namespace", kafka.names.namespace.as_deref().unwrap_or_default()]);
+        // Under a name of its own a worker that comes back takes its partitions up at once.
+        command.env("HEARTWATCH_KAFKA_GROUP_INSTANCE_ID", "bench");
         command.stdout(Stdio::null());
         command
     });
