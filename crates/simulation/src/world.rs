@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(crate) skews_ms: BTreeMap<u64, i64>,
     /// Whether nothing goes wrong any more.
     pub(crate) is_calm: bool,
+    /// Whether a client initialises its producer as soon as it has lost it, or only for its next transaction.
+    pub(crate) settles_early: bool,
     pub(crate) history: Vec<String>,
     pub(crate) violations: Vec<String>,
     /// Bytes.
@@ -84,8 +86,9 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(dice: Dice, faults: Faults, cluster: Cluster) -> State {
+    pub(crate) fn new(mut dice: Dice, faults: Faults, cluster: Cluster) -> State {
         State {
+            settles_early: dice.chance(500),
             now_ms: START_MS,
             dice,
             faults,
@@ -114,7 +117,11 @@ impl State {
 
     /// How long the end of a transaction takes to each of its places.
     pub(crate) fn marker_delays(&mut self) -> Vec<i64> {
-        (0..5).map(|_| self.delay_ms() / 2).collect()
+        let mut delay_ms = || {
+            let is_slow = self.dice.chance(4 * self.faults.slow);
+            self.dice.between(0, if is_slow { 1_500 } else { 6 })
+        };
+        (0..5).map(|_| delay_ms()).collect()
     }
 
     pub(crate) fn is_silent(&self, place: &Place) -> bool {

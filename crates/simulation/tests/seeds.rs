@@ -9,7 +9,7 @@ use hw_simulation::{BUGS, Checked, Outcome, simulate};
 const SEEDS: u64 = 200;
 
 /// Seeds that a bug has to hide in.
-const SEEDS_A_BUG: u64 = 60;
+const SEEDS_A_BUG: u64 = 150;
 
 /// What has to happen somewhere, or the simulation tests less than it says: as the history tells it.
 const HAPPENS: [&str; 17] = [

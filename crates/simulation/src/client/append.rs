@@ -137,7 +137,7 @@ impl SimLog {
             match answer {
                 Some(Ok(done)) => return Ok(done),
                 Some(Err(Refused::Fenced)) => return self.fenced(what),
-                Some(Err(Refused::Busy)) => self.world.pass_time(5),
+                Some(Err(Refused::Busy)) => self.world.pass_time(20),
                 None => self.world.pass_time(30),
             }
         }

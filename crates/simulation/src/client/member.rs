@@ -81,7 +81,8 @@ impl SimMember {
     fn hear(&mut self, name: u64, held: &Held) {
         self.name = Some(name);
         lock(&self.members).insert(self.group.clone(), name);
-        self.given_back.clear();
+        // What it does not have, as when an answer that gave it something got lost, it gives back at once.
+        self.given_back = held.revoked.difference(&self.owned).copied().collect();
         let new: Vec<u32> = held.holds.difference(&self.owned).copied().collect();
         if !new.is_empty() {
             self.owned.extend(&new);

@@ -135,8 +135,12 @@ impl Log for SimLog {
     }
 
     fn committed(&self, group: &str) -> Result<Vec<Commit>, LogError> {
-        if self.world.with(|state| !state.cluster.has(Bug::UndecidedOffsets)) {
-            // After an unknown outcome: first the transaction under way is ended, or it might still come to be.
+        // After an unknown outcome the transaction under way may be ended first. A log that does not do so waits longer
+        // for it to be decided, and must come to the same.
+        if self
+            .world
+            .with(|state| state.settles_early && !state.cluster.has(Bug::UndecidedOffsets))
+        {
             self.settle()?;
         }
         let mut commits = self.decided(group)?;
@@ -170,7 +174,9 @@ impl Log for SimLog {
             ..self.who
         };
         let log = SimLog::new(&self.world, who);
-        log.settle()?;
+        if self.world.with(|state| state.settles_early) {
+            log.settle()?;
+        }
         Ok(Some(Arc::new(log)))
     }
 
