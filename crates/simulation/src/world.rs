@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) is_calm: bool,
     /// Whether a client initialises its producer as soon as it has lost it, or only for its next transaction.
     pub(crate) settles_early: bool,
+    /// Whether a client knows nothing of a partition's end before its first answer.
+    pub(crate) hears_late: bool,
     pub(crate) history: Vec<String>,
     pub(crate) violations: Vec<String>,
     /// Bytes.
@@ -89,6 +91,7 @@ impl State {
     pub(crate) fn new(mut dice: Dice, faults: Faults, cluster: Cluster) -> State {
         State {
             settles_early: dice.chance(500),
+            hears_late: dice.chance(500),
             now_ms: START_MS,
             dice,
             faults,

@@ -2,7 +2,7 @@
 //!
 //! The steps stand apart so that anything may happen between them: a crash, a pause longer than the session, a rebalance.
 
-use hw_engine::Resume;
+use hw_engine::{Mark, Resume};
 use hw_log::{Commit, LogError, Transaction};
 
 use super::{PATIENCE, SimLog, lock};
@@ -54,11 +54,14 @@ impl SimLog {
     pub(super) fn append_all(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
         self.world.touch(self.who, "append")?;
         self.note_size(transaction);
+        self.check_marks(transaction);
+        self.check_refused(transaction);
         let (is_busy, is_fenced) = self.world.with(|state| {
             let busy = state.faults.busy;
             (state.dice.chance(busy), state.dice.chance(state.faults.fence))
         });
         if is_busy {
+            self.remember_refused(transaction);
             return self.say("is refused for now", Err(self.busy()));
         }
         if is_fenced {
@@ -82,7 +85,7 @@ impl SimLog {
     fn append_offsets(&self, transaction: &Transaction, epoch: u32) -> Result<(), LogError> {
         for commits in transaction.commits.chunk_by(|one, next| one.group == next.group) {
             let group = &commits[0].group;
-            let member = lock(&self.members).get(group).copied();
+            let member = lock(&self.members).names.get(group).copied();
             self.request("commit offsets", |state, id, sequence| {
                 let now_ms = state.now_ms;
                 state
@@ -224,6 +227,60 @@ impl SimLog {
             Err(error) => format!("{} transaction {what}: {error}", self.who),
         });
         result
+    }
+
+    /// A mark may be made only where the log has said that it ends.
+    fn check_marks(&self, transaction: &Transaction) {
+        let feeds = lock(&self.feeds);
+        for commit in &transaction.commits {
+            let (topic, partition) = (&commit.topic, commit.partition);
+            let Ok(resume) = Resume::from_bytes(&commit.metadata) else {
+                continue;
+            };
+            let place = (topic.clone(), partition);
+            let is_told = |mark: &Mark| feeds.has_ended_at(&place, mark.offset);
+            let early = self.world.with(|state| {
+                let known = state.cluster.offsets.marks(&commit.group, &place);
+                let mut new = resume
+                    .marks
+                    .iter()
+                    .filter(|mark| !known.contains(&(mark.offset, mark.clock_ms)));
+                new.find(|mark| !is_told(mark)).copied()
+            });
+            if let Some(mark) = early {
+                self.violate(&format!(
+                    "{topic}/{partition} was marked idle at {}, which is not its end",
+                    mark.offset
+                ));
+            }
+        }
+    }
+
+    /// While the log refuses a transaction nothing may be added to it.
+    fn check_refused(&self, transaction: &Transaction) {
+        let refused = std::mem::take(&mut lock(&self.members).refused);
+        for commit in &transaction.commits {
+            let place = (commit.topic.clone(), commit.partition);
+            if refused.get(&place).is_some_and(|offset| commit.offset > *offset) {
+                self.violate(&format!("{place:?} was read on while the log took no transaction"));
+            }
+        }
+    }
+
+    fn remember_refused(&self, transaction: &Transaction) {
+        let places = transaction.commits.iter().map(|commit| {
+            let place = (commit.topic.clone(), commit.partition);
+            (place, commit.offset)
+        });
+        lock(&self.members).refused = places.collect();
+    }
+
+    fn violate(&self, text: &str) {
+        self.world.with(|state| {
+            let text = format!("{}: {text}", self.who);
+            state.note(&text);
+            state.violations.push(text);
+        });
     }
 
     fn note_size(&self, transaction: &Transaction) {

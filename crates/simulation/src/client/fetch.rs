@@ -2,7 +2,7 @@
 //!
 //! A read never waits. It hands out what has arrived and fits where the reader stands, and asks for what follows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hw_log::{Fetch, LogError};
 
@@ -35,6 +35,8 @@ struct Feed {
     asked_from: Option<u64>,
     /// The partition's end, as last heard.
     end: u64,
+    /// Where the reader was told that nothing follows.
+    ended_at: BTreeSet<u64>,
 }
 
 /// What is fetched of all partitions.
@@ -42,6 +44,11 @@ struct Feed {
 pub(super) struct Feeds(BTreeMap<Place, Feed>);
 
 impl Feeds {
+    /// Whether a reader was told that the partition ends there.
+    pub(super) fn has_ended_at(&self, place: &Place, offset: u64) -> bool {
+        self.0.get(place).is_some_and(|feed| feed.ended_at.contains(&offset))
+    }
+
     pub(super) fn read(
         &mut self,
         world: &World,
@@ -59,7 +66,9 @@ impl Feeds {
             let feed = match self.0.entry(place.clone()) {
                 std::collections::btree_map::Entry::Occupied(feed) => feed.into_mut(),
                 std::collections::btree_map::Entry::Vacant(new) => {
+                    // A hostile log says nothing of the end before it has heard of it.
                     let end = state.cluster.partition(topic, partition)?.stable_end();
+                    let end = if state.hears_late { 0 } else { end };
                     new.insert(Feed {
                         at: from,
                         end,
@@ -139,11 +148,16 @@ impl Feed {
                     ..fetch
                 }
             }
-            None => Fetch {
-                batches: Vec::new(),
-                next_offset: self.at,
-                end_offset: self.end,
-            },
+            None => {
+                if self.end <= self.at {
+                    self.ended_at.insert(self.at);
+                }
+                Fetch {
+                    batches: Vec::new(),
+                    next_offset: self.at,
+                    end_offset: self.end,
+                }
+            }
         }
     }
 }

@@ -26,8 +26,17 @@ use member::SimMember;
 /// How often an answer that says "not yet" is asked for again.
 const PATIENCE: usize = 60;
 
-/// Which member of which group a worker is at the moment: what its transactions are checked by.
-pub(super) type Members = Arc<Mutex<BTreeMap<String, u64>>>;
+/// What a worker's memberships and its transactions have in common.
+pub(super) type Members = Arc<Mutex<Standing>>;
+
+/// Where a worker stands.
+#[derive(Default)]
+pub(super) struct Standing {
+    /// Which member of which group it is at the moment: what its transactions are checked by.
+    names: BTreeMap<String, u64>,
+    /// How far its last transaction would have come, which the log refused for now; forgotten when partitions change hands.
+    refused: BTreeMap<Place, u64>,
+}
 
 /// The log of a process or of one of its workers.
 pub(crate) struct SimLog {
