@@ -28,16 +28,19 @@ pub struct ColumnRequest {
     pub nullable: bool,
     /// The value, as JSON, when the writer's schema has no such field. Without one it is null.
     pub default: Option<Value>,
+    /// Names that the field has in other writers' schemas, the likeliest first; for those that have none of its own name.
+    pub aliases: Vec<String>,
 }
 
 impl ColumnRequest {
-    /// A column without a default.
+    /// A column without a default and without other names.
     pub fn new(name: impl Into<String>, data_type: DataType, nullable: bool) -> Self {
         ColumnRequest {
             name: name.into(),
             data_type,
             nullable,
             default: None,
+            aliases: Vec::new(),
         }
     }
 }

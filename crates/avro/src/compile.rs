@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::columns::{self, ColumnRequest, Kind, Slot};
 use crate::decode::{Default, OnNull, Step};
 use crate::skip::Skip;
-use crate::{Field, Schema, SchemaError, Type};
+use crate::{Fault, Field, Schema, SchemaError, Type};
 
 /// The operations, and for each the first field that it reads.
 pub(crate) fn steps(writer: &Schema, requests: &[ColumnRequest]) -> Result<(Vec<Step>, Vec<String>), SchemaError> {
@@ -17,21 +17,39 @@ pub(crate) fn steps(writer: &Schema, requests: &[ColumnRequest]) -> Result<(Vec<
             return Err(SchemaError::DuplicateColumn(request.name.clone()));
         }
     }
+    let takers = takers(writer, requests);
     // The writer's order is the order of the bytes, so its fields lead; what it does not have comes last and reads none.
     let mut list = List::default();
-    for field in &writer.record.fields {
-        match requests.iter().position(|request| request.name == field.name) {
+    for (field, taker) in writer.record.fields.iter().zip(&takers) {
+        match *taker {
             Some(column) => list.push(&field.name, read(field, column, &requests[column], slots[column])?),
             None => list.skip(&field.name, &field.avro),
         }
     }
     list.flush_skips();
     for (column, request) in requests.iter().enumerate() {
-        if writer.field(&request.name).is_none() {
+        if !takers.contains(&Some(column)) {
             list.push(&request.name, absent(writer, column, request, slots[column])?);
         }
     }
     Ok((list.steps, list.fields))
+}
+
+/// For every field of the writer, the column that takes it. A column's own name goes before the aliases of another.
+fn takers(writer: &Schema, requests: &[ColumnRequest]) -> Vec<Option<usize>> {
+    let fields = &writer.record.fields;
+    let own = |name: &String| requests.iter().position(|request| request.name == *name);
+    let mut takers: Vec<Option<usize>> = fields.iter().map(|field| own(&field.name)).collect();
+    for (column, request) in requests.iter().enumerate() {
+        let place = |alias: &String| fields.iter().position(|field| field.name == *alias);
+        let free = |place: &usize| takers[*place].is_none();
+        if !takers.contains(&Some(column))
+            && let Some(place) = request.aliases.iter().filter_map(place).find(free)
+        {
+            takers[place] = Some(column);
+        }
+    }
+    takers
 }
 
 /// The operations so far, and the unwanted fields that are not yet one.
@@ -59,7 +77,11 @@ impl List {
                 Skip::LengthPrefixed => Step::SkipLengthPrefixed,
                 Skip::Varint => Step::SkipVarint,
                 Skip::Fixed(bytes) => Step::SkipFixed { bytes },
-                Skip::Union(_) | Skip::Blocks(_) => Step::SkipNested(skip),
+                Skip::Union(branches) => match optional_varint(&branches) {
+                    Some(null) => Step::SkipOptionalVarint { null },
+                    None => Step::SkipNested(Skip::Union(branches)),
+                },
+                Skip::Blocks(_) => Step::SkipNested(skip),
             });
         }
     }
@@ -83,40 +105,78 @@ impl List {
 
 /// A wanted field that the writer has.
 fn read(field: &Field, column: usize, request: &ColumnRequest, slot: Slot) -> Result<Step, SchemaError> {
-    let unreadable = || SchemaError::Unreadable {
-        field: field.name.clone(),
-        avro: field.avro.describe(),
-        column: request.data_type.clone(),
+    let step = match &field.avro {
+        Type::Union(branches) => union(branches, column, request, slot),
+        avro => branch(avro, column, request, slot).ok(),
     };
-    if field.avro == Type::Null && request.nullable {
-        return Ok(Step::Null { column });
-    }
-    let Some((avro, null)) = field.avro.without_null() else {
-        return value(&field.avro, slot).ok_or_else(unreadable);
-    };
-    let on_null = if request.nullable {
-        OnNull::Push { column }
-    } else {
-        OnNull::Refuse
-    };
-    let value = Box::new(value(avro, slot).ok_or_else(unreadable)?);
-    Ok(Step::Nullable { null, on_null, value })
+    let one = field.avro.without_null().map_or(&field.avro, |(avro, _)| avro);
+    step.ok_or_else(|| match one {
+        Type::Decimal { .. } => SchemaError::Decimal {
+            field: field.name.clone(),
+            avro: field.avro.describe(),
+        },
+        _ => SchemaError::Unreadable {
+            field: field.name.clone(),
+            avro: field.avro.describe(),
+            column: request.data_type.clone(),
+        },
+    })
 }
 
-/// Avro's table of promotions, with text for enums and bytes, and milliseconds for times.
+/// The branches that the column holds are read; a record with another one is refused when it comes, as Avro wants it.
+/// `None` if the column holds none of them.
+fn union(branches: &[Type], column: usize, request: &ColumnRequest, slot: Slot) -> Option<Step> {
+    let steps: Vec<_> = branches
+        .iter()
+        .map(|avro| branch(avro, column, request, slot))
+        .collect();
+    if steps.iter().all(Result::is_err) {
+        return None;
+    }
+    let null = branches.iter().position(|avro| *avro == Type::Null);
+    let on_null = match request.nullable {
+        true => OnNull::Push { column },
+        false => OnNull::Refuse,
+    };
+    Some(match (null, steps.as_slice()) {
+        (Some(null @ 0), [_, Ok(value)]) | (Some(null @ 1), [Ok(value), _]) => Step::Nullable {
+            null,
+            on_null,
+            value: Box::new(value.clone()),
+        },
+        _ => Step::Union(steps.into()),
+    })
+}
+
+/// A value of one type, or what is wrong with a record that has it.
+fn branch(avro: &Type, column: usize, request: &ColumnRequest, slot: Slot) -> Result<Step, Fault> {
+    match avro {
+        Type::Null if request.nullable => Ok(Step::Null { column }),
+        Type::Null => Err(Fault::UnexpectedNull),
+        Type::Decimal { .. } => Err(Fault::Decimal),
+        avro => value(avro, slot).ok_or(Fault::Unreadable),
+    }
+}
+
+/// Avro's table of promotions, with text for enums and milliseconds for times. Where no time is wanted, a time is the
+/// number that it is written as.
 fn value(avro: &Type, slot: Slot) -> Option<Step> {
     let to = slot.index;
     Some(match (slot.kind, avro) {
         (Kind::Boolean, Type::Boolean) => Step::Boolean { to },
-        (Kind::Int, Type::Int | Type::Date) => Step::Int { to },
-        (Kind::Long, Type::Int | Type::Date) => Step::LongOfInt { to },
-        (Kind::Long, Type::Long | Type::TimestampMillis | Type::TimestampMicros) => Step::Long { to },
         (Kind::Timestamp, Type::Long | Type::TimestampMillis) => Step::Long { to },
-        (Kind::Timestamp, Type::TimestampMicros) => Step::LongOfMicros { to },
+        (Kind::Timestamp, Type::TimestampMicros) => Step::LongOfParts { to, parts: 1_000 },
+        (Kind::Timestamp, Type::TimestampNanos) => Step::LongOfParts { to, parts: 1_000_000 },
         (Kind::Timestamp, Type::Date) => Step::LongOfDays { to },
-        (Kind::Float, Type::Int | Type::Long) => Step::FloatOfLong { to },
+        (Kind::Timestamp, _) => return None,
+        (Kind::Int, avro) if is_int(avro) => Step::Int { to },
+        (Kind::Long, avro) if is_int(avro) => Step::LongOfInt { to },
+        (Kind::Long, avro) if is_long(avro) => Step::Long { to },
+        (Kind::Float, avro) if is_int(avro) => Step::FloatOfInt { to },
+        (Kind::Float, avro) if is_long(avro) => Step::FloatOfLong { to },
         (Kind::Float, Type::Float) => Step::Float { to },
-        (Kind::Double, Type::Int | Type::Long) => Step::DoubleOfLong { to },
+        (Kind::Double, avro) if is_int(avro) => Step::DoubleOfInt { to },
+        (Kind::Double, avro) if is_long(avro) => Step::DoubleOfLong { to },
         (Kind::Double, Type::Float) => Step::DoubleOfFloat { to },
         (Kind::Double, Type::Double) => Step::Double { to },
         (Kind::Text, Type::String | Type::Bytes) => Step::Text { to },
@@ -126,6 +186,18 @@ fn value(avro: &Type, slot: Slot) -> Option<Step> {
         },
         _ => return None,
     })
+}
+
+fn is_int(avro: &Type) -> bool {
+    matches!(avro, Type::Int | Type::Date | Type::TimeMillis)
+}
+
+fn is_long(avro: &Type) -> bool {
+    use Type::{Long, TimeMicros, TimestampMicros, TimestampMillis, TimestampNanos};
+    matches!(
+        avro,
+        Long | TimestampMillis | TimestampMicros | TimestampNanos | TimeMicros
+    )
 }
 
 /// A column for which the writer has no field.
@@ -166,7 +238,10 @@ fn default_value(default: &Value, slot: Slot) -> Option<Step> {
         },
         Kind::Float => Default::Float {
             to,
-            value: default.as_f64()? as f32,
+            value: default
+                .as_f64()
+                .map(|value| value as f32)
+                .filter(|value| value.is_finite())?,
         },
         Kind::Double => Default::Double {
             to,
@@ -177,4 +252,13 @@ fn default_value(default: &Value, slot: Slot) -> Option<Step> {
             value: default.as_str()?.to_owned(),
         },
     }))
+}
+
+/// The null branch of a union of null and an integer.
+fn optional_varint(branches: &[Vec<Skip>]) -> Option<usize> {
+    match branches {
+        [null, value] if null.is_empty() && *value == [Skip::Varint] => Some(0),
+        [value, null] if null.is_empty() && *value == [Skip::Varint] => Some(1),
+        _ => None,
+    }
 }

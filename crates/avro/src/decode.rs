@@ -35,15 +35,20 @@ pub(crate) enum Step {
     LongOfInt {
         to: usize,
     },
-    /// Microseconds to milliseconds, rounded down.
-    LongOfMicros {
+    /// A time in parts of a millisecond to milliseconds, rounded down.
+    LongOfParts {
         to: usize,
+        /// How many parts a millisecond has.
+        parts: i64,
     },
     /// Days to milliseconds.
     LongOfDays {
         to: usize,
     },
     Float {
+        to: usize,
+    },
+    FloatOfInt {
         to: usize,
     },
     FloatOfLong {
@@ -57,6 +62,9 @@ pub(crate) enum Step {
         second: usize,
     },
     DoubleOfFloat {
+        to: usize,
+    },
+    DoubleOfInt {
         to: usize,
     },
     DoubleOfLong {
@@ -75,6 +83,8 @@ pub(crate) enum Step {
         on_null: OnNull,
         value: Box<Step>,
     },
+    /// Any other union: for every branch how it is read, or why a record with it is refused.
+    Union(Box<[Result<Step, Fault>]>),
     /// A field that is always null, or is not there.
     Null {
         column: usize,
@@ -85,6 +95,10 @@ pub(crate) enum Step {
         bytes: usize,
     },
     SkipVarint,
+    /// A union of null and an integer, such as a zip code that may be missing.
+    SkipOptionalVarint {
+        null: usize,
+    },
     SkipLengthPrefixed,
     SkipNested(Skip),
 }
@@ -108,12 +122,16 @@ pub(crate) enum OnNull {
 }
 
 impl Decoder {
-    /// Compiles the way from records written with `writer` to `columns`, matched by name.
+    /// Compiles the way from records written with `writer` to `columns`, matched by name, by the rules that Avro has for
+    /// schemas that differ.
     ///
-    /// Fields that nobody asks for are skipped. A column without a field gets its default, or null. Numbers are widened
-    /// (int to long to float to double), enums become text, a `timestamp-micros` or a `date` becomes milliseconds, and a
-    /// plain `long` read as a timestamp counts as milliseconds. A null for a column that may not be null fails when it
-    /// is met, not here, because most writers declare unions with null that never hold one.
+    /// Fields that nobody asks for are skipped, whatever they are. A column takes the field of its own name, else the first
+    /// of its aliases that is a field, else its default, else null. Numbers are widened (int to long to float to double),
+    /// and bytes are text if they are UTF-8. Beyond Avro's rules, enums become text; a column of timestamps takes times of
+    /// every unit (rounded down), dates, and plain longs as milliseconds; and the record's own name means nothing.
+    ///
+    /// What depends on the value fails when a record comes, not here: a null for a column that may not be null, because
+    /// most writers declare unions with null that never hold one, and a union's branch that the column does not hold.
     pub fn compile(writer: &Schema, columns: &[ColumnRequest]) -> Result<Decoder, SchemaError> {
         let (steps, fields) = compile::steps(writer, columns)?;
         Ok(Decoder { steps, fields })
@@ -163,6 +181,11 @@ impl Step {
             Step::Text { to } => columns.texts[*to].push(reader.text()?)?,
             Step::SkipLengthPrefixed => drop(reader.bytes()?),
             Step::SkipVarint => drop(reader.long()?),
+            Step::SkipOptionalVarint { null } => {
+                if reader.branch(2)? != *null {
+                    reader.long()?;
+                }
+            }
             Step::SkipFixed { bytes } => drop(reader.take(*bytes)?),
             other => return other.run_apart(reader, columns),
         }
@@ -174,11 +197,13 @@ impl Step {
         match self {
             Step::Boolean { to } => columns.booleans[*to].push(reader.boolean()?),
             Step::LongOfInt { to } => columns.longs[*to].push(i64::from(reader.int()?)),
-            Step::LongOfMicros { to } => columns.longs[*to].push(reader.long()?.div_euclid(1_000)),
+            Step::LongOfParts { to, parts } => columns.longs[*to].push(reader.long()?.div_euclid(*parts)),
             Step::LongOfDays { to } => columns.longs[*to].push(i64::from(reader.int()?) * 86_400_000),
             Step::Float { to } => columns.floats[*to].push(f32::from_le_bytes(*reader.fixed()?)),
+            Step::FloatOfInt { to } => columns.floats[*to].push(reader.int()? as f32),
             Step::FloatOfLong { to } => columns.floats[*to].push(reader.long()? as f32),
             Step::DoubleOfFloat { to } => columns.doubles[*to].push(f64::from(f32::from_le_bytes(*reader.fixed()?))),
+            Step::DoubleOfInt { to } => columns.doubles[*to].push(f64::from(reader.int()?)),
             Step::DoubleOfLong { to } => columns.doubles[*to].push(reader.long()? as f64),
             Step::TextOfSymbol { to, symbols } => {
                 columns.texts[*to].push(&symbols[reader.branch(symbols.len())?])?;
@@ -191,6 +216,10 @@ impl Step {
                     OnNull::Push { column } => columns.push_null(*column)?,
                     OnNull::Refuse => return Err(Fault::UnexpectedNull),
                 }
+            }
+            Step::Union(branches) => {
+                let branch = reader.branch(branches.len())?;
+                return branches[branch].as_ref().map_err(|fault| *fault)?.run(reader, columns);
             }
             Step::Null { column } => columns.push_null(*column)?,
             Step::Default(default) => default.push(columns)?,

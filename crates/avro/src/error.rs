@@ -44,6 +44,17 @@ pub enum SchemaError {
         /// The column's type.
         column: DataType,
     },
+    /// A column was asked for that an Avro decimal would have to fill.
+    #[error(
+        "field {field:?} is Avro {avro}: a decimal, which no column holds without loss; leave the column out, or have the \
+         field written as a double or a string"
+    )]
+    Decimal {
+        /// The field's name.
+        field: String,
+        /// The Avro type as JSON.
+        avro: String,
+    },
     /// The column's type does not become the field's.
     #[error("column {column:?} of type {data_type} cannot be written as Avro {avro}")]
     Unwritable {
@@ -116,6 +127,15 @@ pub enum Fault {
     /// A null for a column that may not be null.
     #[error("a null for a column that may not be null")]
     UnexpectedNull,
+    /// A union's value of a type that the column does not hold.
+    #[error("the value's type in its union is not one that the column can hold")]
+    Unreadable,
+    /// A union's value that is a decimal.
+    #[error("the value is a decimal, which no column holds without loss; have it written as a double or a string")]
+    Decimal,
+    /// More values than are shown to people.
+    #[error("the record has too many values to be shown")]
+    TooManyValues,
     /// The text of one column passed 2 GiB: finish the batch first.
     #[error("the texts of one batch passed 2 GiB")]
     BatchTooLarge,

@@ -5,7 +5,7 @@
 //! [`BoundEncoder::encode`] for every row. [`confluent`] is the frame around both.
 //!
 //! It does not read or write Avro container files, talk to a schema registry, or decode columns that are records, arrays,
-//! maps or unions of several types: such fields are understood only so far that they can be skipped.
+//! maps, fixed or decimals: such fields are understood only so far that they can be skipped.
 
 mod columns;
 mod compile;

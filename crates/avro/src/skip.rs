@@ -1,7 +1,8 @@
 //! Passing over a value that no column asked for.
 //!
 //! It does not look into what it passes: text need not be UTF-8, an int may be wider than 32 bits. Neighbours of fixed
-//! width become one step.
+//! width become one step, and a value without width none: every step takes bytes, so that passing over a record costs no
+//! more than its length, whatever its blocks say that they count.
 
 use crate::reader::{Block, Reader};
 use crate::{Fault, Type};
@@ -30,9 +31,11 @@ impl Skip {
             Type::Float => append_fixed(4, steps),
             Type::Double => append_fixed(8, steps),
             Type::Fixed { size, .. } => append_fixed(*size, steps),
-            Type::Int | Type::Long | Type::Date | Type::TimestampMillis | Type::TimestampMicros | Type::Enum { .. } => {
+            Type::Int | Type::Date | Type::TimeMillis | Type::Enum { .. } => steps.push(Skip::Varint),
+            Type::Long | Type::TimestampMillis | Type::TimestampMicros | Type::TimestampNanos | Type::TimeMicros => {
                 steps.push(Skip::Varint);
             }
+            Type::Decimal { below, .. } => Skip::append(below, steps),
             Type::Bytes | Type::String => steps.push(Skip::LengthPrefixed),
             Type::Record(record) => record.fields.iter().for_each(|field| Skip::append(&field.avro, steps)),
             Type::Union(branches) => steps.push(Skip::Union(branches.iter().map(Skip::of).collect())),
@@ -74,6 +77,7 @@ impl Skip {
             match reader.block()? {
                 Block::End => return Ok(()),
                 Block::Items { bytes: Some(bytes), .. } => reader.take(bytes).map(drop)?,
+                Block::Items { .. } if items.is_empty() => {}
                 Block::Items { count, bytes: None } => {
                     for _ in 0..count {
                         Skip::run_all(items, reader)?;
@@ -86,6 +90,7 @@ impl Skip {
 
 fn append_fixed(bytes: usize, steps: &mut Vec<Skip>) {
     match steps.last_mut() {
+        _ if bytes == 0 => {}
         Some(Skip::Fixed(before)) => *before = before.saturating_add(bytes),
         _ => steps.push(Skip::Fixed(bytes)),
     }

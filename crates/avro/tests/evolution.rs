@@ -1,7 +1,7 @@
 //! Writers and readers that disagree: other orders, types, defaults, nulls, and fields that nobody asked for.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType};
 use expect_test::expect;
 use hw_avro::{ColumnRequest, Columns, Decoder, Fault, Schema, to_json};
 use serde_json::json;
@@ -144,6 +144,102 @@ fn nested_values_are_skipped() {
 }
 
 #[test]
+fn times_of_every_unit_are_times_and_times_of_day_are_none() {
+    let long = |logical: &str| format!(r#"[{{"name":"a","type":{{"type":"long","logicalType":"{logical}"}}}}]"#);
+    let nanos = decode(
+        &long("timestamp-nanos"),
+        &[0x81, 0x89, 0x7a],
+        &[ColumnRequest::new("a", TIME, false)],
+    );
+    assert_eq!(
+        nanos[0].as_primitive::<TimestampMillisecondType>().value(0),
+        -2,
+        "-1,000,000 ns and one more"
+    );
+    expect![[r#"field "a" is Avro {"type":"long","logicalType":"time-micros"}, which cannot be read as a column of type Timestamp(ms)"#]]
+        .assert_eq(&refused(&long("time-micros"), ColumnRequest::new("a", TIME, false)));
+    let raw = decode(
+        &long("time-micros"),
+        &[4],
+        &[ColumnRequest::new("a", DataType::Int64, false)],
+    );
+    assert_eq!(raw[0].as_primitive::<Int64Type>().value(0), 2);
+}
+
+#[test]
+fn enums_are_text_also_as_branches() {
+    let fields =
+        r#"[{"name":"a","type":["null",{"type":"enum","name":"e","symbols":["A","B"],"default":"A"},"string","int"]}]"#;
+    let requests = [ColumnRequest::new("a", DataType::Utf8, true)];
+    let decoder = Decoder::compile(&schema(fields), &requests).expect("compiles");
+    let mut columns = Columns::new(&requests).expect("types");
+    for avro in [&[2, 2][..], &[4, 2, b'x'], &[0]] {
+        decoder.decode(avro, &mut columns).expect("text or null");
+    }
+    for (avro, fault) in [
+        (&[6, 2][..], Fault::Unreadable),
+        (&[2, 4], Fault::Branch),
+        (&[8], Fault::Branch),
+    ] {
+        assert_eq!(decoder.decode(avro, &mut columns).expect_err("no text").fault, fault);
+    }
+    let arrays = columns.finish();
+    let texts: Vec<_> = arrays[0].as_string::<i32>().iter().collect();
+    assert_eq!(texts, [Some("B"), Some("x"), None]);
+}
+
+#[test]
+fn what_a_union_holds_besides_is_an_error_of_its_records() {
+    let request = [ColumnRequest::new("a", DataType::Int32, false)];
+    let fields = r#"[{"name":"a","type":["null","string","int"]}]"#;
+    let decoder = Decoder::compile(&schema(fields), &request).expect("compiles");
+    let mut columns = Columns::new(&request).expect("types");
+    decoder.decode(&[4, 2], &mut columns).expect("an int");
+    let error = decoder.decode(&[2, 2, b'x'], &mut columns).expect_err("text");
+    expect![[r#"field "a", at byte 0: the value's type in its union is not one that the column can hold"#]]
+        .assert_eq(&error.to_string());
+    let error = decoder.decode(&[0], &mut columns).expect_err("null");
+    assert_eq!(error.fault, Fault::UnexpectedNull);
+    assert_eq!(columns.finish()[0].as_primitive::<Int32Type>().values(), &[1]);
+}
+
+#[test]
+fn an_int_is_held_to_32_bits_whatever_it_becomes() {
+    let wide = [0x80, 0x80, 0x80, 0x80, 0x20];
+    for data_type in [DataType::Int32, DataType::Int64, DataType::Float32, DataType::Float64] {
+        let request = [ColumnRequest::new("a", data_type, false)];
+        let decoder = Decoder::compile(&schema(r#"[{"name":"a","type":"int"}]"#), &request).expect("compiles");
+        let mut columns = Columns::new(&request).expect("types");
+        let error = decoder.decode(&wide, &mut columns).expect_err("33 bits");
+        assert_eq!(error.fault, Fault::IntRange);
+    }
+}
+
+#[test]
+fn a_column_takes_its_own_name_before_any_alias() {
+    let fields = r#"[{"name":"old","type":"int"},{"name":"older","type":"int"}]"#;
+    let aliased = |name: &str, aliases: &[&str]| ColumnRequest {
+        aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+        ..ColumnRequest::new(name, DataType::Int32, true)
+    };
+    let numbers = |requests: &[ColumnRequest]| -> Vec<Option<i32>> {
+        let arrays = decode(fields, &[2, 4], requests);
+        let first = |array: &ArrayRef| array.is_valid(0).then(|| array.as_primitive::<Int32Type>().value(0));
+        arrays.iter().map(first).collect()
+    };
+    assert_eq!(numbers(&[aliased("new", &["older", "old"])]), [Some(2)]);
+    assert_eq!(
+        numbers(&[aliased("new", &["old"]), aliased("old", &[])]),
+        [None, Some(1)]
+    );
+    assert_eq!(
+        numbers(&[aliased("a", &["old", "older"]), aliased("b", &["old", "older"])]),
+        [Some(1), Some(2)],
+        "no field is taken twice"
+    );
+}
+
+#[test]
 fn what_cannot_be_compiled_says_why() {
     expect![[r#"field "a" is Avro "string", which cannot be read as a column of type Int32"#]].assert_eq(&refused(
         r#"[{"name":"a","type":"string"}]"#,
@@ -153,9 +249,9 @@ fn what_cannot_be_compiled_says_why() {
         r#"[{"name":"a","type":"long"}]"#,
         ColumnRequest::new("a", DataType::Int32, false),
     ));
-    expect![[r#"field "a" is Avro ["int","string"], which cannot be read as a column of type Int32"#]].assert_eq(
+    expect![[r#"field "a" is Avro ["null","string"], which cannot be read as a column of type Int32"#]].assert_eq(
         &refused(
-            r#"[{"name":"a","type":["int","string"]}]"#,
+            r#"[{"name":"a","type":["null","string"]}]"#,
             ColumnRequest::new("a", DataType::Int32, false),
         ),
     );
@@ -164,4 +260,52 @@ fn what_cannot_be_compiled_says_why() {
             r#"[{"name":"a","type":"long"}]"#,
             ColumnRequest::new("b", DataType::Int32, false),
         ));
+    expect![[r#"the default 1e+300 of column "b" is no Float32"#]].assert_eq(&refused(
+        r#"[{"name":"a","type":"long"}]"#,
+        ColumnRequest {
+            default: Some(json!(1e300)),
+            ..ColumnRequest::new("b", DataType::Float32, false)
+        },
+    ));
+}
+
+#[test]
+fn decimals_are_refused_as_what_they_are() {
+    let bytes = r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}"#;
+    let fixed = r#"{"type":"fixed","name":"money","size":4,"logicalType":"decimal","precision":9}"#;
+    let decimal = |avro: &str, data_type| {
+        refused(
+            &format!(r#"[{{"name":"a","type":{avro}}}]"#),
+            ColumnRequest::new("a", data_type, false),
+        )
+    };
+    expect![[r#"field "a" is Avro {"type":"bytes","logicalType":"decimal","precision":9,"scale":2}: a decimal, which no column holds without loss; leave the column out, or have the field written as a double or a string"#]]
+        .assert_eq(&decimal(bytes, DataType::Utf8));
+    for data_type in [DataType::Float64, DataType::Utf8] {
+        let nullable = decimal(&format!(r#"["null",{fixed}]"#), data_type);
+        assert!(nullable.contains("a decimal, which no column holds"), "{nullable}");
+    }
+    // Where null may be, the nulls can be read.
+    let fields = format!(r#"[{{"name":"a","type":["null",{bytes}]}}]"#);
+    let request = [ColumnRequest::new("a", DataType::Utf8, true)];
+    assert!(decode(&fields, &[0], &request)[0].is_null(0));
+    let decoder = Decoder::compile(&schema(&fields), &request).expect("compiles");
+    let mut columns = Columns::new(&request).expect("types");
+    let error = decoder.decode(&[2, 2, b'1'], &mut columns).expect_err("a decimal");
+    assert_eq!(error.fault, Fault::Decimal);
+    // One that Avro calls invalid is the type below it.
+    let invalid = r#"[{"name":"a","type":{"type":"bytes","logicalType":"decimal","precision":2,"scale":3}}]"#;
+    let arrays = decode(invalid, &[2, b'x'], &[ColumnRequest::new("a", DataType::Utf8, false)]);
+    assert_eq!(arrays[0].as_string::<i32>().value(0), "x");
+}
+
+#[test]
+fn a_message_quotes_no_more_than_the_beginning_of_a_type() {
+    let symbols: Vec<String> = (0..1_000).map(|at| format!("\"S{at}\"")).collect();
+    let field = format!(
+        r#"[{{"name":"a","type":{{"type":"enum","name":"e","symbols":[{}]}}}}]"#,
+        symbols.join(",")
+    );
+    let message = refused(&field, ColumnRequest::new("a", DataType::Int32, false));
+    assert!(message.len() < 400 && message.contains('…'), "{message}");
 }

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, TimeUnit};
 use expect_test::{Expect, expect};
-use hw_avro::{Encoder, Schema, shipped};
+use hw_avro::{Encoder, Schema, Type, shipped};
 
 fn refused(json: &str, expected: Expect) {
     expected.assert_eq(&Schema::parse(json).expect_err("refused").to_string());
@@ -14,7 +14,16 @@ fn text_is_the_same_after_a_round_trip() {
         {"name":"a","type":["null",{"type":"record","name":"inner","fields":[{"name":"x","type":"hw.kind2"}]}],"default":null},
         {"name":"b","type":{"type":"array","items":"inner"}}]}"#
         .replace("\"hw.kind2\"", r#"{"type":"enum","name":"kind","symbols":["A"]}"#);
-    for text in [shipped::READING, shipped::BASELINE, shipped::FINDING, &nested] {
+    let named = r#"{"type":"record","name":"r","namespace":"a.b","aliases":["q"],"fields":[
+        {"name":"a","aliases":["z"],"type":{"type":"enum","name":"e","namespace":"c","symbols":["A"],"default":"A"}},
+        {"name":"b","type":{"type":"enum","name":"e","symbols":["B"]}},{"name":"c","type":["e","c.e"]},
+        {"name":"d","type":{"type":"fixed","name":"f","namespace":"","size":4,"logicalType":"decimal","precision":9}},
+        {"name":"e","type":["null","f"]},
+        {"name":"f","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},
+        {"name":"g","type":{"type":"long","logicalType":"timestamp-nanos"}},
+        {"name":"h","type":{"type":"int","logicalType":"time-millis"}},
+        {"name":"i","type":{"type":"long","logicalType":"time-micros"}}]}"#;
+    for text in [shipped::READING, shipped::BASELINE, shipped::FINDING, &nested, named] {
         let schema = Schema::parse(text).expect("valid");
         let json = schema.to_json();
         assert_eq!(Schema::parse(&json).expect("valid"), schema);
@@ -67,6 +76,32 @@ fn wrong_schemas_say_where() {
     refused(
         r#"{"type":"record","name":"r","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}"#,
         expect![[r#"the Avro schema is wrong at a: field "a" stands there twice"#]],
+    );
+}
+
+#[test]
+fn names_mean_what_the_namespace_around_them_makes_of_them() {
+    let schema = Schema::parse(
+        r#"{"type":"record","name":"x.outer","fields":[
+            {"name":"a","type":{"type":"fixed","name":"f","size":1}},
+            {"name":"b","type":{"type":"record","name":"inner","namespace":"y","fields":[
+                {"name":"c","type":{"type":"fixed","name":"f","size":2}},
+                {"name":"d","type":["f","x.f"]}]}},
+            {"name":"e","type":["f","y.f"]}]}"#,
+    )
+    .expect("valid");
+    let fixed = |namespace: &str, size| Type::Fixed {
+        name: "f".to_owned(),
+        namespace: Some(namespace.to_owned()),
+        size,
+    };
+    let Type::Record(inner) = &schema.record.fields[1].avro else {
+        panic!("a record");
+    };
+    assert_eq!(inner.fields[1].avro, Type::Union(vec![fixed("y", 2), fixed("x", 1)]));
+    assert_eq!(
+        schema.record.fields[2].avro,
+        Type::Union(vec![fixed("x", 1), fixed("y", 2)])
     );
 }
 

@@ -4,10 +4,12 @@
 
 mod engine;
 mod folder;
+mod kafka;
 mod load;
 
 pub use engine::{EngineBench, EngineMeasured, EngineRun, Form, Second, measure_batch, measure_engine};
 pub use folder::{LogBench, LogMeasured, measure_log};
+pub use kafka::{KafkaBench, Work};
 pub use load::{Encoded, baselines, columns, user_id};
 
 /// Why a benchmark could not run.
@@ -34,6 +36,14 @@ pub enum BenchError {
     /// A value cannot be encoded.
     #[error("{0}")]
     Encode(#[from] hw_avro::EncodeError),
+    /// The answer is not what arithmetic, or the engine in memory, says.
+    #[error("{found} findings where there have to be {expected}")]
+    Wrong {
+        /// As it has to be.
+        expected: u64,
+        /// As it is.
+        found: u64,
+    },
     /// Columns do not fit.
     #[error("{0}")]
     Arrow(#[from] arrow::error::ArrowError),

@@ -11,7 +11,7 @@ use arrow::compute::{interleave, take};
 use crate::EngineError;
 use crate::window::evaluated::RowRef;
 use crate::window::inputs::InputValues;
-use crate::window::keyed::InputSource;
+use crate::window::operator::InputSource;
 
 /// Rows in offset order.
 #[derive(Debug, Default)]

@@ -10,6 +10,7 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::TimestampMillisecondType;
 use hw_avro::{ColumnRequest, Columns, Schema, confluent};
 use hw_graph::{Stream, TimeSource};
+use hw_log::LogError;
 use hw_log::batch::{Record, Scratch, walk};
 
 use crate::EngineError;
@@ -23,8 +24,11 @@ pub(crate) const TIME_MS_MAX: i64 = 8_640_000_000_000_000;
 
 /// Finds the text of a writer's schema by its id.
 pub trait Schemas: Send {
-    /// `None` when no schema has that id.
-    fn schema(&self, id: u32) -> Result<Option<String>, hw_log::LogError>;
+    /// `None` when no schema has that id: the records that name it are dead letters.
+    ///
+    /// # Errors
+    /// [`LogError::UnusableSchema`] makes dead letters as well; any other error ends the task, or is tried again.
+    fn schema(&self, id: u32) -> Result<Option<String>, LogError>;
 }
 
 /// Rows that were decoded but not numbered yet.
@@ -184,17 +188,18 @@ impl Decoder {
             Ok(parts) => parts,
             Err(error) => return Ok(Some(Reason::Value(error.to_string()))),
         };
-        if self.time_request.is_none() {
-            if record.timestamp_ms.unsigned_abs() > TIME_MS_MAX as u64 {
-                return Ok(Some(Reason::Time(format!(
-                    "{} ms is no possible time",
-                    record.timestamp_ms
-                ))));
-            }
-            self.times_ms.push(record.timestamp_ms);
+        if self.time_request.is_none() && record.timestamp_ms.unsigned_abs() > TIME_MS_MAX as u64 {
+            return Ok(Some(Reason::Time(format!(
+                "{} ms is no possible time",
+                record.timestamp_ms
+            ))));
         }
-        if self.writers.get(self.writer).is_none_or(|(writer, _)| *writer != id) {
-            self.change_writer(id)?;
+        let is_other = self.writers.get(self.writer).is_none_or(|(writer, _)| *writer != id);
+        if is_other && !self.change_writer(id)? {
+            return Ok(Some(Reason::Value(format!("schema id {id} is not known"))));
+        }
+        if self.time_request.is_none() {
+            self.times_ms.push(record.timestamp_ms);
         }
         let decoded = match &self.writers[self.writer].1 {
             Ok(decoder) => decoder
@@ -213,21 +218,25 @@ impl Decoder {
         Ok(None)
     }
 
+    /// Says whether there is such a schema. One that is not there may be registered later, so that is not remembered; neither
+    /// do made-up ids take memory then.
     #[cold]
-    fn change_writer(&mut self, id: u32) -> Result<(), EngineError> {
+    fn change_writer(&mut self, id: u32) -> Result<bool, EngineError> {
         if let Some(known) = self.writers.iter().position(|(writer, _)| *writer == id) {
             self.writer = known;
-            return Ok(());
+            return Ok(true);
         }
-        let compiled = match self.schemas.schema(id)? {
-            None => Err(format!("schema id {id} is not known")),
-            Some(json) => Schema::parse(&json)
+        let compiled = match self.schemas.schema(id) {
+            Ok(None) => return Ok(false),
+            Ok(Some(json)) => Schema::parse(&json)
                 .and_then(|schema| hw_avro::Decoder::compile(&schema, &self.requests))
                 .map_err(|error| format!("schema id {id}: {error}")),
+            Err(error @ LogError::UnusableSchema { .. }) => Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         };
         self.writer = self.writers.len();
         self.writers.push((id, compiled));
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -242,7 +251,102 @@ fn dead_letter(record: &Record<'_>, reason: Reason) -> DeadLetter {
 }
 
 impl Schemas for Arc<dyn hw_log::Log> {
-    fn schema(&self, id: u32) -> Result<Option<String>, hw_log::LogError> {
+    fn schema(&self, id: u32) -> Result<Option<String>, LogError> {
         hw_log::Log::schema(self.as_ref(), id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, TimeUnit};
+    use hw_graph::Timing;
+    use hw_log::RawBatch;
+    use hw_log::batch::{BatchBuilder, Compression};
+
+    use super::*;
+
+    const SCHEMA: &str = r#"{"type":"record","name":"r","fields":[{"name":"n","type":"int"}]}"#;
+
+    /// Gives its answers one after the other.
+    struct Answers(Mutex<Vec<Result<Option<String>, LogError>>>);
+
+    impl Schemas for Answers {
+        fn schema(&self, _id: u32) -> Result<Option<String>, LogError> {
+            self.0.lock().expect("no panic").remove(0)
+        }
+    }
+
+    fn decoder(answers: Vec<Result<Option<String>, LogError>>) -> Decoder {
+        let columns = ArrowSchema::new(vec![
+            Field::new("key", DataType::Utf8, false),
+            Field::new("time", DataType::Timestamp(TimeUnit::Millisecond, None), false),
+            Field::new("n", DataType::Int32, false),
+        ]);
+        let stream = Stream {
+            name: "s".into(),
+            topic: "s".into(),
+            record: "r".into(),
+            columns: Arc::new(columns),
+            key: 0,
+            time: 1,
+            time_source: TimeSource::RecordTimestamp,
+            checks: Vec::new(),
+            timing: Timing::default(),
+        };
+        Decoder::new(&stream, &[true; 3], Box::new(Answers(Mutex::new(answers)))).expect("known types")
+    }
+
+    /// Records of these schemas, whose only field is 1.
+    fn records(ids: &[u32]) -> RawBatch {
+        let mut builder = BatchBuilder::new(Compression::None);
+        for id in ids {
+            let value = [&confluent::header(*id)[..], &[2]].concat();
+            builder.push(0, Some(b"k"), Some(&value), &[]);
+        }
+        RawBatch::from(builder.finish())
+    }
+
+    fn reasons(decoder: &mut Decoder) -> Vec<String> {
+        let letters = decoder.dead_letters.drain(..);
+        letters.map(|letter| letter.reason.to_string()).collect()
+    }
+
+    #[test]
+    fn a_schema_that_is_not_known_may_be_the_next_time() {
+        let mut decoder = decoder(vec![Ok(None), Ok(None), Ok(Some(SCHEMA.into()))]);
+        let batch = records(&[7, 7, 7, 7]);
+        decoder.decode(&batch, &(0..4), &Keys::default()).expect("answered");
+        assert_eq!(reasons(&mut decoder).len(), 2);
+        let rows = decoder.take();
+        assert_eq!((rows.offsets, rows.times_ms), (vec![2, 3], vec![0, 0]));
+    }
+
+    #[test]
+    fn a_schema_that_cannot_be_used_makes_dead_letters_and_is_asked_for_once() {
+        let unusable = LogError::UnusableSchema {
+            id: 7,
+            reason: "it is PROTOBUF".into(),
+        };
+        let mut decoder = decoder(vec![Err(unusable), Ok(Some(SCHEMA.into()))]);
+        let batch = records(&[7, 8, 7]);
+        decoder.decode(&batch, &(0..3), &Keys::default()).expect("answered");
+        let reasons = reasons(&mut decoder);
+        assert_eq!(reasons.len(), 2);
+        assert!(
+            reasons[0].contains("schema id 7 cannot be used: it is PROTOBUF"),
+            "{reasons:?}"
+        );
+        assert_eq!(decoder.take().offsets, [1]);
+    }
+
+    #[test]
+    fn a_registry_that_is_away_makes_no_dead_letters() {
+        let away = LogError::RegistryAway { reason: "gone".into() };
+        let mut decoder = decoder(vec![Err(away)]);
+        let error = decoder.decode(&records(&[7]), &(0..1), &Keys::default());
+        assert!(matches!(error, Err(EngineError::Log(error)) if error.is_retriable()));
+        assert!(decoder.dead_letters.is_empty());
     }
 }

@@ -16,8 +16,8 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use hw_avro::{ColumnRequest, Columns, Schema, confluent};
 use hw_graph::Pipeline;
-use hw_log::Log;
 use hw_log::batch::{Scratch, walk};
+use hw_log::{Log, LogError};
 
 use crate::EngineError;
 use crate::expr::BoundExpr;
@@ -191,10 +191,8 @@ impl TableReader {
             return Ok(());
         };
         let writer = self.writer(id)?;
-        let decoded = self.writers[writer]
-            .1
-            .as_ref()
-            .map(|decoder| decoder.decode(avro, &mut self.columns));
+        let decoder = writer.and_then(|writer| self.writers[writer].1.as_ref());
+        let decoded = decoder.map(|decoder| decoder.decode(avro, &mut self.columns));
         if matches!(decoded, Some(Ok(()))) {
             self.keys.push(key.to_owned());
         } else {
@@ -207,17 +205,24 @@ impl TableReader {
         }
     }
 
-    fn writer(&mut self, id: u32) -> Result<usize, EngineError> {
+    /// `None` when there is no such schema. It may be registered later, so that is not remembered.
+    fn writer(&mut self, id: u32) -> Result<Option<usize>, EngineError> {
         if let Some(known) = self.writers.iter().position(|(writer, _)| *writer == id) {
-            return Ok(known);
+            return Ok(Some(known));
         }
-        let json = self.log.schema(id)?;
-        let decoder = json.and_then(|json| {
-            let schema = Schema::parse(&json).ok()?;
-            hw_avro::Decoder::compile(&schema, &self.requests).ok()
-        });
+        let decoder = match self.log.schema(id) {
+            Ok(None) => return Ok(None),
+            Ok(Some(json)) => {
+                let schema = Schema::parse(&json);
+                schema
+                    .and_then(|schema| hw_avro::Decoder::compile(&schema, &self.requests))
+                    .ok()
+            }
+            Err(LogError::UnusableSchema { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
         self.writers.push((id, decoder));
-        Ok(self.writers.len() - 1)
+        Ok(Some(self.writers.len() - 1))
     }
 
     fn hand_over(&mut self) -> Result<(), EngineError> {

@@ -29,7 +29,8 @@ use crate::rows::RowMaker;
 use crate::sink::{Output, SinkWriter, outside_value, value_schema};
 use crate::table::Table;
 use crate::window::evaluated::Evaluated;
-use crate::window::keyed::{Keyed, Rules};
+use crate::window::keyed::Keyed;
+use crate::window::operator::Rules;
 use crate::window::sliding::SlidingWindow;
 use crate::window::tumbling::TumblingWindow;
 

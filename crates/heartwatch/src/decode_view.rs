@@ -72,7 +72,10 @@ impl RecordView {
         };
         let schema = match self.schemas.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(log.schema(id)?.and_then(|json| Schema::parse(&json).ok())),
+            Entry::Vacant(new) => match log.schema(id) {
+                Err(error @ LogError::UnusableSchema { .. }) => return Ok(Err(error.to_string())),
+                schema => new.insert(schema?.and_then(|json| Schema::parse(&json).ok())),
+            },
         };
         let Some(schema) = schema else {
             return Ok(Err(format!("schema id {id} is not known")));

@@ -1,4 +1,4 @@
-//! Working on a folder's log through the end of the process that holds it.
+//! Working on a log; on a folder's, through the end of the process that holds it.
 //!
 //! A guest whose holder ends opens the folder again: it, or another guest, becomes the holder. It does not know what was
 //! under way; the work begins again and knows itself where.
@@ -11,25 +11,26 @@ use hw_engine::EngineError;
 use hw_log::{IfMissing, Log, LogError};
 
 use crate::inputs::open_log;
+use crate::place::Place;
 
 /// Between two attempts, so that a holder that turns guests away is not asked without end.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Does `work` on the log of a folder; when the holder ends or is busy, opens the log again and calls `work` again.
+/// Does `work` on a log; when it is a folder's whose holder ends or is busy, opens the log again and calls `work` again.
 pub(crate) fn on_log<T>(
-    folder: &Path,
+    place: &Place,
     if_missing: IfMissing,
     mut work: impl FnMut(&Arc<dyn Log>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let mut log = open_log(folder, if_missing)?;
+    let mut log = place.open(if_missing)?;
     loop {
-        match work(&log) {
-            Err(error) if is_retriable(&error) => {
+        match (work(&log), place) {
+            (Err(error), Place::Folder(folder)) if is_retriable(&error) => {
                 // What is left of the old one must not stand in the new one's way.
                 drop(log);
                 log = reopen(folder)?;
             }
-            done => return done,
+            (done, _) => return done,
         }
     }
 }

@@ -102,12 +102,17 @@ pub(crate) fn log_error(error: LogError) -> anyhow::Error {
         | LogError::Invalid { .. }
         | LogError::EngineRunning { .. }
         | LogError::Unusable { .. }
-        | LogError::Cluster { .. } => mistake(error),
+        | LogError::Cluster { .. }
+        | LogError::Registry { .. }
+        | LogError::UnusableSchema { .. } => mistake(error),
         LogError::OffsetOutOfRange { .. }
         | LogError::InvalidBatch { .. }
+        | LogError::Damaged { .. }
         | LogError::TooLarge { .. }
         | LogError::Store { .. }
         | LogError::Disconnected { .. }
+        | LogError::ClusterAway { .. }
+        | LogError::RegistryAway { .. }
         | LogError::Fenced { .. }
         | LogError::Unknown { .. }
         | LogError::Busy { .. } => error.into(),

@@ -9,6 +9,8 @@ mod encode;
 mod holder;
 mod inputs;
 mod maintenance;
+mod pace;
+mod place;
 mod producer;
 mod progress;
 mod status;
@@ -29,6 +31,9 @@ enum Command {
     Run(commands::run::RunArgs),
     Produce(commands::produce::ProduceArgs),
     Tail(commands::tail::TailArgs),
+    Setup(commands::setup::SetupArgs),
+    Teardown(commands::teardown::TeardownArgs),
+    Status(commands::status::StatusArgs),
     Backtest(commands::backtest::BacktestArgs),
     Simulate(commands::simulate::SimulateArgs),
     Import(commands::import::ImportArgs),
@@ -59,6 +64,9 @@ fn main() -> std::process::ExitCode {
         Command::Run(args) => commands::run::run(&args),
         Command::Produce(args) => commands::produce::run(&args),
         Command::Tail(args) => commands::tail::run(&args),
+        Command::Setup(args) => commands::setup::run(&args),
+        Command::Teardown(args) => commands::teardown::run(&args),
+        Command::Status(args) => commands::status::run(&args),
         Command::Backtest(args) => commands::backtest::run(&args),
         Command::Simulate(args) => commands::simulate::run(&args),
         Command::Import(args) => commands::import::run(&args),

@@ -72,6 +72,18 @@ pub enum LogError {
         /// What is wrong with it.
         source: BatchError,
     },
+    /// A batch of the log that cannot be read: it was changed on its way or on a disk, or is in a form that is not known.
+    #[error("the batch at offset {offset} of {topic}/{partition} cannot be read: {source}")]
+    Damaged {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// Where the batch starts.
+        offset: u64,
+        /// What is wrong with it.
+        source: BatchError,
+    },
     /// More than can be done at once.
     #[error("{what} of {bytes} bytes is over the limit of {limit}")]
     TooLarge {
@@ -148,6 +160,36 @@ pub enum LogError {
         /// What is wrong and what to do about it.
         reason: String,
     },
+    /// The cluster cannot do it now: brokers are away, or do not know each other yet. Nothing was done.
+    #[error("Kafka at {bootstrap} cannot do it now: {reason}")]
+    ClusterAway {
+        /// As configured.
+        bootstrap: String,
+        /// What was seen last.
+        reason: String,
+    },
+    /// The schema registry does not answer, or says that it cannot now.
+    #[error("the schema registry does not answer: {reason}")]
+    RegistryAway {
+        /// What was seen at each of its addresses.
+        reason: String,
+    },
+    /// The schema registry refuses what it is asked, or what answers there is none.
+    #[error("the schema registry at {url}: {reason}")]
+    Registry {
+        /// Its address, without a user's name in it.
+        url: String,
+        /// What is wrong and what to do about it.
+        reason: String,
+    },
+    /// There is such a schema, but records that are written with it cannot be read here.
+    #[error("schema id {id} cannot be used: {reason}")]
+    UnusableSchema {
+        /// Its id.
+        id: u32,
+        /// What it is instead.
+        reason: String,
+    },
     /// The log serves as many others as it can.
     #[error("{} serves {connections} connections already; close some or wait", path.display())]
     Busy {
@@ -163,7 +205,13 @@ impl LogError {
     /// log has to be opened again before; after [`LogError::Fenced`] and [`LogError::Unknown`] the work has to be taken up
     /// from the last commit.
     pub fn is_retriable(&self) -> bool {
-        matches!(self, LogError::Disconnected { .. } | LogError::Busy { .. })
+        matches!(
+            self,
+            LogError::Disconnected { .. }
+                | LogError::Busy { .. }
+                | LogError::ClusterAway { .. }
+                | LogError::RegistryAway { .. }
+        )
     }
 
     /// Whether a worker can go on when it forgets what it did since its last commit and takes its work up from there.

@@ -1,4 +1,5 @@
-//! A partitioned log of record batches behind one trait, [`Log`], and its implementation in a folder.
+//! A partitioned log of record batches behind one trait, [`Log`], and its implementations: in a folder of
+//! this machine ([`FolderLog`]), and on an Apache Kafka cluster ([`kafka`]).
 //!
 //! It knows no SQL, no operators, no Avro and no HTTP: keys and values are bytes. Batches are Kafka's own format 2
 //! ([`batch`]), so that decoding is the same whatever the log is.
@@ -36,7 +37,7 @@
 //!
 //! **Append.** A [`Transaction`] is atomic: either every batch can be read and every commit is in force, or nothing of
 //! it, also after the process was killed at any moment. When [`Log::append`] returns, all later reads, by anyone, see
-//! it; no reader sees a part of it first. Batches of one partition keep the order of the transaction, and transactions
+//! it; no reader sees a part of it first (on a cluster, [less is promised](kafka) of several partitions at once). Batches of one partition keep the order of the transaction, and transactions
 //! the order in which they were committed. A batch is checked before it is taken: header, CRC-32C, and that its
 //! records fill its offsets as a builder makes them. A compacted topic takes no record without a key.
 //!
@@ -61,7 +62,9 @@ pub mod batch;
 mod contract;
 mod error;
 pub mod folder;
+pub mod kafka;
 mod membership;
+mod names;
 mod topic;
 mod transaction;
 

@@ -52,11 +52,20 @@ pub trait Membership: Send {
     /// As [`Membership::poll`].
     fn released(&mut self) -> Result<(), LogError>;
 
-    /// Leaves the group, so that others need not wait for this worker's session to time out.
+    /// Ends the worker's part in the group, after its last transaction. A worker that is called the same when it comes back
+    /// keeps its partitions until its session times out; any other leaves, so that nobody need wait for that.
     ///
     /// # Errors
     /// When the group cannot be reached; its session then times out.
     fn leave(&mut self) -> Result<(), LogError>;
+
+    /// Ends the worker's part in the group and gives its partitions to others at once, whatever it is called.
+    ///
+    /// # Errors
+    /// As [`Membership::leave`].
+    fn leave_for_good(&mut self) -> Result<(), LogError> {
+        self.leave()
+    }
 }
 
 /// The membership of a worker whose process is its log's only engine: every `of`-th partition, for as long as it lives.

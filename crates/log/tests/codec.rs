@@ -294,16 +294,24 @@ fn a_builder_starts_afresh_after_finish() {
 #[test]
 fn other_formats_and_codecs_are_named() {
     let mut batch = build(Compression::None, &plain(1));
-    batch[22] = 4;
+    batch[22] = 5;
     assert_eq!(
         read(&batch).unwrap_err().to_string(),
-        "the batch is compressed with zstd; only none and lz4 can be read here"
+        "the batch is compressed with codec 5; none, gzip, snappy, lz4 and zstd (0 to 4) can be read"
     );
     batch[16] = 1;
     assert_eq!(
         read(&batch).unwrap_err().to_string(),
-        "the batch header's magic is 1 (byte 16)"
+        "it is in Kafka's message format 1; only format 2 (Kafka 0.11 and later) can be read: copy the topic with a newer \
+         producer"
     );
+    assert_eq!(read(&batch[..20]), read(&batch));
+    batch[16] = 3;
+    assert_eq!(
+        read(&batch).unwrap_err().to_string(),
+        "the batch header's magic is 3 (byte 16)"
+    );
+    batch[16] = 2;
     assert_eq!(
         read(&batch[..20]).unwrap_err().to_string(),
         "the batch is cut off: 61 bytes are needed, 20 are there"

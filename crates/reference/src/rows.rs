@@ -73,6 +73,7 @@ enum State {
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
+    offset: u64,
     key: u32,
     time_ms: i64,
     value: i64,
@@ -90,6 +91,8 @@ pub struct Reference {
     rows: Vec<Row>,
     offset: u64,
     answers: Answers,
+    /// Offsets of the rows of each answer.
+    windows: Vec<Vec<u64>>,
 }
 
 impl Reference {
@@ -102,6 +105,7 @@ impl Reference {
             rows: Vec::new(),
             offset: 0,
             answers: Answers::default(),
+            windows: Vec::new(),
         }
     }
 
@@ -129,6 +133,7 @@ impl Reference {
             return;
         }
         let mut row = Row {
+            offset,
             key,
             time_ms,
             value,
@@ -153,6 +158,11 @@ impl Reference {
     /// Takes what came out.
     pub fn take(&mut self) -> Answers {
         std::mem::take(&mut self.answers)
+    }
+
+    /// Takes the offsets of the rows that each answer is made of, in the order of the answers.
+    pub fn take_windows(&mut self) -> Vec<Vec<u64>> {
+        std::mem::take(&mut self.windows)
     }
 
     fn know(&self, one: &Row, other: &Row) -> bool {
@@ -192,15 +202,23 @@ impl Reference {
 
     /// Everything that the clock at `now_ms` makes ready, and then every window that it closes.
     fn evaluate(&mut self, now_ms: i64) {
-        let mut keys: Vec<u32> = self.rows.iter().map(|row| row.key).collect();
+        for key in self.keys(State::Waiting) {
+            self.evaluate_key(key, now_ms);
+        }
+        if let Window::Tumbling { .. } = self.window {
+            for key in self.keys(State::Evaluated) {
+                self.close_by_clock(key, now_ms);
+            }
+        }
+    }
+
+    /// The keys that have rows in this state.
+    fn keys(&self, state: State) -> Vec<u32> {
+        let rows = self.rows.iter().filter(|row| row.state == state);
+        let mut keys: Vec<u32> = rows.map(|row| row.key).collect();
         keys.sort_unstable();
         keys.dedup();
-        for key in &keys {
-            self.evaluate_key(*key, now_ms);
-        }
-        for key in keys {
-            self.close_by_clock(key, now_ms);
-        }
+        keys
     }
 
     fn evaluate_key(&mut self, key: u32, now_ms: i64) {
@@ -238,8 +256,8 @@ impl Reference {
                 && self.know(&row, other)
                 && (row.time_ms - length_ms..=row.time_ms).contains(&other.time_ms)
         };
-        let values: Vec<i64> = self.rows.iter().filter(of_window).map(|other| other.value).collect();
-        self.answer(row.key, row.time_ms, &values);
+        let rows: Vec<Row> = self.rows.iter().filter(of_window).copied().collect();
+        self.answer(row.key, row.time_ms, &rows);
     }
 
     fn close_by_clock(&mut self, key: u32, now_ms: i64) {
@@ -295,20 +313,21 @@ impl Reference {
             return;
         };
         let known = held.iter().map(|index| &self.rows[*index]);
-        let values: Vec<i64> = known.filter(|row| self.know(&last, row)).map(|row| row.value).collect();
-        self.answer(key, end_ms - length_ms, &values);
+        let rows: Vec<Row> = known.filter(|row| self.know(&last, row)).copied().collect();
+        self.answer(key, end_ms - length_ms, &rows);
         for index in held {
             self.rows[index].state = State::Closed;
         }
     }
 
-    fn answer(&mut self, key: u32, time_ms: i64, values: &[i64]) {
+    fn answer(&mut self, key: u32, time_ms: i64, rows: &[Row]) {
         self.answers.rows.push(Answer {
             key,
             time_ms,
-            count: values.len() as i64,
-            sum: values.iter().sum(),
+            count: rows.len() as i64,
+            sum: rows.iter().map(|row| row.value).sum(),
         });
+        self.windows.push(rows.iter().map(|row| row.offset).collect());
     }
 }
 

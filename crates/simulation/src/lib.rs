@@ -16,7 +16,7 @@
 //!
 //! # What must hold
 //!
-//! See [`check`]: committed answers and dead letters are exactly those of the reference over the committed records and marks,
+//! See `check`: committed answers and dead letters are exactly those of the reference over the committed records and marks,
 //! and of a backtest when nothing was late; none twice, none lost; offsets never go back; memory is bounded; nobody stops
 //! with an error, and all is caught up soon after the faults end.
 

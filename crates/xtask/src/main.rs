@@ -1,15 +1,30 @@
 //! xtask: chores of this repository that need more than cargo. Never part of the product.
 //!
 //! `cargo run -p xtask -- tidy` prints every breach of the house rules; `cargo test` fails on the same.
+//! `cargo run -p xtask -- live` runs the live tests against a real Apache Kafka.
 
+mod live;
 mod tidy;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-fn main() -> Result<()> {
-    match std::env::args().nth(1).as_deref() {
+fn main() -> ExitCode {
+    match chore() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chore() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("live") => live::live(&root()?, arguments),
         Some("tidy") => {
             let problems = tidy::check(&root()?)?;
             for problem in &problems {
@@ -24,8 +39,8 @@ fn main() -> Result<()> {
             println!("the house rules hold");
             Ok(())
         }
-        Some(other) => bail!("no chore {other:?}; there is: tidy"),
-        None => bail!("name a chore: cargo run -p xtask -- tidy"),
+        Some(other) => bail!("no chore {other:?}; there are: tidy, live"),
+        None => bail!("name a chore: cargo run -p xtask -- tidy, or live"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Named types are written out where they are used, so a schema is a tree; one that contains itself is refused. Attributes
 //! that Avro does not define are not kept.
 
+mod logical;
 mod parse;
 mod text;
 
@@ -10,6 +11,9 @@ use arrow::datatypes::{DataType, Schema as ArrowSchema};
 use serde_json::Value;
 
 use crate::SchemaError;
+
+/// Most characters of a type in a message.
+const DESCRIPTION_MAX: usize = 200;
 
 /// The schema of a value: a record.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +31,8 @@ pub struct Record {
     pub namespace: Option<String>,
     /// What it is.
     pub doc: Option<String>,
+    /// Names that it had before; for readers, see [`Field::aliases`].
+    pub aliases: Vec<String>,
     /// In the order in which they are written.
     pub fields: Vec<Field>,
 }
@@ -38,6 +44,9 @@ pub struct Field {
     pub name: String,
     /// What it is and in which unit.
     pub doc: Option<String>,
+    /// Names that the field had before. They are the reader's business: those of a writer's schema mean nothing to whoever
+    /// reads its records.
+    pub aliases: Vec<String>,
     /// Its type.
     pub avro: Type,
     /// What a reader takes when a writer's schema has no such field, as JSON.
@@ -62,14 +71,30 @@ pub enum Type {
     TimestampMillis,
     /// A long: microseconds since the epoch, UTC.
     TimestampMicros,
+    /// A long: nanoseconds since the epoch, UTC.
+    TimestampNanos,
+    /// An int: milliseconds since midnight.
+    TimeMillis,
+    /// A long: microseconds since midnight.
+    TimeMicros,
+    /// A number with so many digits, `scale` of them behind the point; its digits are bytes or a fixed.
+    Decimal {
+        precision: u32,
+        scale: u32,
+        below: Box<Type>,
+    },
     Fixed {
         name: String,
+        namespace: Option<String>,
         /// Bytes.
         size: usize,
     },
     Enum {
         name: String,
+        namespace: Option<String>,
         symbols: Vec<String>,
+        /// What a reader takes for a symbol that it does not know.
+        default: Option<String>,
     },
     Array(Box<Type>),
     Map(Box<Type>),
@@ -104,6 +129,7 @@ impl Schema {
             Ok(Field {
                 name: column.name().clone(),
                 doc: field_doc(column.name()),
+                aliases: Vec::new(),
                 avro: if nullable {
                     Type::Union(vec![Type::Null, avro])
                 } else {
@@ -117,6 +143,7 @@ impl Schema {
                 name: name.to_owned(),
                 namespace: None,
                 doc: doc.map(str::to_owned),
+                aliases: Vec::new(),
                 fields: fields.collect::<Result<_, _>>()?,
             },
         })
@@ -146,9 +173,14 @@ impl Type {
         }
     }
 
-    /// The type as JSON text, for messages.
+    /// The type as JSON text, for messages: its beginning if it is long, since messages go into dead letters.
     pub(crate) fn describe(&self) -> String {
-        text::type_to_json(self)
+        let mut text = text::type_to_json(self);
+        if let Some((end, _)) = text.char_indices().nth(DESCRIPTION_MAX) {
+            text.truncate(end);
+            text.push('…');
+        }
+        text
     }
 }
 

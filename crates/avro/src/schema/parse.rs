@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::logical::logical;
 use super::{Field, Record, Schema, Type, check_name};
 use crate::SchemaError;
 
@@ -83,7 +84,11 @@ impl<'a> Parser<'a> {
             self.count(1)?;
             return Ok(primitive);
         }
-        let full = full_name(name, namespace);
+        let mut full = full_name(name, namespace);
+        // A type without a namespace can be named inside of one that has one in no other way; Avro's Java allows it, too.
+        if !self.named.contains_key(&full) && !self.open.contains(&full) {
+            full = name.to_owned();
+        }
         if self.open.contains(&full) {
             return Err(self.error(format!(
                 "record {full:?} contains itself; such schemas are not supported"
@@ -95,7 +100,7 @@ impl<'a> Parser<'a> {
                 self.count(types)?;
                 Ok(avro)
             }
-            None => Err(self.error(format!("there is no type {full:?}"))),
+            None => Err(self.error(format!("there is no type {:?}", full_name(name, namespace)))),
         }
     }
 
@@ -133,7 +138,7 @@ impl<'a> Parser<'a> {
             "map" => Ok(Type::Map(Box::new(self.inner(object, "values", namespace)?))),
             _ => {
                 let avro = self.by_name(kind, namespace)?;
-                Ok(logical(avro, object.get("logicalType").and_then(Value::as_str)))
+                Ok(logical(avro, object))
             }
         }
     }
@@ -173,18 +178,24 @@ impl<'a> Parser<'a> {
         }
         // A field of this record that names it would be endless; so it is open until its last field is read.
         let avro = match kind {
-            "enum" => self.symbols(object).map(|symbols| Type::Enum { name, symbols }),
-            "fixed" => self.size(object).map(|size| Type::Fixed { name, size }),
-            _ => self.fields(object, namespace.as_deref()).map(|fields| {
-                let doc = text_of(object, "doc");
-                Type::Record(Record {
-                    name,
-                    namespace,
-                    doc,
-                    fields,
-                })
+            "enum" => Type::Enum {
+                name,
+                namespace,
+                symbols: self.symbols(object)?,
+                default: text_of(object, "default"),
+            },
+            "fixed" => {
+                let size = self.size(object)?;
+                logical(Type::Fixed { name, namespace, size }, object)
+            }
+            _ => Type::Record(Record {
+                fields: self.fields(object, namespace.as_deref())?,
+                name,
+                namespace,
+                doc: text_of(object, "doc"),
+                aliases: texts_of(object, "aliases"),
             }),
-        }?;
+        };
         self.open.remove(&full);
         self.named.insert(full, (avro.clone(), self.types - before));
         Ok(avro)
@@ -212,7 +223,7 @@ impl<'a> Parser<'a> {
         };
         let mut fields: Vec<Field> = Vec::with_capacity(values.len());
         for value in values {
-            let Some(name) = value.get("name").and_then(Value::as_str) else {
+            let (Some(object), Some(name)) = (value.as_object(), value.get("name").and_then(Value::as_str)) else {
                 return Err(self.error("a field without \"name\""));
             };
             self.path.push(name);
@@ -220,30 +231,30 @@ impl<'a> Parser<'a> {
             if fields.iter().any(|field| field.name == name) {
                 return Err(self.error(format!("field {name:?} stands there twice")));
             }
-            let field = self.field(name, value, namespace)?;
+            let field = self.field(name, object, namespace)?;
             self.path.pop();
             fields.push(field);
         }
         Ok(fields)
     }
 
-    fn field(&mut self, name: &str, value: &'a Value, namespace: Option<&str>) -> Result<Field, SchemaError> {
-        let avro = value
+    fn field(
+        &mut self,
+        name: &str,
+        object: &'a Map<String, Value>,
+        namespace: Option<&str>,
+    ) -> Result<Field, SchemaError> {
+        let avro = object
             .get("type")
             .ok_or_else(|| self.error("a field without \"type\""))?;
-        let avro = match (
-            self.avro_type(avro, namespace)?,
-            value.get("logicalType").and_then(Value::as_str),
-        ) {
-            // Written beside the type instead of inside it by a common mistake; the meaning is plain.
-            (avro, Some(name)) => logical(avro, Some(name)),
-            (avro, None) => avro,
-        };
+        let avro = self.avro_type(avro, namespace)?;
         Ok(Field {
             name: name.to_owned(),
-            doc: value.get("doc").and_then(Value::as_str).map(str::to_owned),
-            avro,
-            default: value.get("default").cloned(),
+            doc: text_of(object, "doc"),
+            aliases: texts_of(object, "aliases"),
+            // Written beside the type instead of inside it by a common mistake; the meaning is plain.
+            avro: logical(avro, object),
+            default: object.get("default").cloned(),
         })
     }
 }
@@ -262,16 +273,6 @@ fn primitive(name: &str) -> Option<Type> {
     })
 }
 
-/// A logical type that does not fit the type below it, or is unknown, is ignored, as Avro's specification says.
-fn logical(avro: Type, name: Option<&str>) -> Type {
-    match (avro, name) {
-        (Type::Int, Some("date")) => Type::Date,
-        (Type::Long, Some("timestamp-millis" | "local-timestamp-millis")) => Type::TimestampMillis,
-        (Type::Long, Some("timestamp-micros" | "local-timestamp-micros")) => Type::TimestampMicros,
-        (avro, _) => avro,
-    }
-}
-
 /// A name with dots is full already; another takes the namespace around it.
 fn full_name(name: &str, namespace: Option<&str>) -> String {
     match namespace {
@@ -282,4 +283,9 @@ fn full_name(name: &str, namespace: Option<&str>) -> String {
 
 fn text_of(object: &Map<String, Value>, key: &str) -> Option<String> {
     object.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn texts_of(object: &Map<String, Value>, key: &str) -> Vec<String> {
+    let texts = object.get(key).and_then(Value::as_array).into_iter().flatten();
+    texts.filter_map(Value::as_str).map(str::to_owned).collect()
 }

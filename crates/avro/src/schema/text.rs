@@ -42,13 +42,32 @@ impl Writer {
             Type::Date => self.logical("int", "date"),
             Type::TimestampMillis => self.logical("long", "timestamp-millis"),
             Type::TimestampMicros => self.logical("long", "timestamp-micros"),
-            Type::Fixed { name, size } => self.named("fixed", name, namespace, |writer| {
-                writer.key("size");
-                writer.out.push_str(&size.to_string());
+            Type::TimestampNanos => self.logical("long", "timestamp-nanos"),
+            Type::TimeMillis => self.logical("int", "time-millis"),
+            Type::TimeMicros => self.logical("long", "time-micros"),
+            Type::Decimal {
+                precision,
+                scale,
+                below,
+            } => self.decimal(*precision, *scale, below, namespace),
+            Type::Fixed {
+                name,
+                namespace: own,
+                size,
+            } => self.named("fixed", name, own.as_deref(), namespace, |writer| {
+                writer.number("size", *size);
             }),
-            Type::Enum { name, symbols } => self.named("enum", name, namespace, |writer| {
-                writer.key("symbols");
-                writer.list(symbols, |writer, symbol| writer.text(symbol));
+            Type::Enum {
+                name,
+                namespace: own,
+                symbols,
+                default,
+            } => self.named("enum", name, own.as_deref(), namespace, |writer| {
+                writer.texts("symbols", symbols);
+                if let Some(default) = default {
+                    writer.key("default");
+                    writer.text(default);
+                }
             }),
             Type::Array(items) => self.container("array", "items", items, namespace),
             Type::Map(values) => self.container("map", "values", values, namespace),
@@ -59,13 +78,11 @@ impl Writer {
 
     fn record(&mut self, record: &Record, outer: Option<&str>) {
         let namespace = record.namespace.as_deref();
-        self.named("record", &record.name, namespace, |writer| {
-            // An inner record without a namespace inside one that has one must say so, or it would inherit it.
-            if namespace != outer {
-                writer.key("namespace");
-                writer.text(namespace.unwrap_or(""));
-            }
+        self.named("record", &record.name, namespace, outer, |writer| {
             writer.doc(record.doc.as_deref());
+            if !record.aliases.is_empty() {
+                writer.texts("aliases", &record.aliases);
+            }
             writer.key("fields");
             writer.list(&record.fields, |writer, field| writer.field(field, namespace));
         });
@@ -78,6 +95,9 @@ impl Writer {
         self.key("type");
         self.avro_type(&field.avro, namespace);
         self.doc(field.doc.as_deref());
+        if !field.aliases.is_empty() {
+            self.texts("aliases", &field.aliases);
+        }
         if let Some(default) = &field.default {
             self.key("default");
             self.value(default);
@@ -86,7 +106,14 @@ impl Writer {
     }
 
     /// A named type: its name alone when it has been written out before.
-    fn named(&mut self, kind: &str, name: &str, namespace: Option<&str>, rest: impl FnOnce(&mut Self)) {
+    fn named(
+        &mut self,
+        kind: &str,
+        name: &str,
+        namespace: Option<&str>,
+        outer: Option<&str>,
+        rest: impl FnOnce(&mut Self),
+    ) {
         let full = match namespace {
             Some(namespace) => format!("{namespace}.{name}"),
             None => name.to_owned(),
@@ -98,8 +125,34 @@ impl Writer {
         self.text(kind);
         self.key("name");
         self.text(name);
+        // An inner type without a namespace inside one that has one must say so, or it would inherit it.
+        if namespace != outer {
+            self.key("namespace");
+            self.text(namespace.unwrap_or(""));
+        }
         rest(self);
         self.out.push('}');
+    }
+
+    /// Its attributes stand beside those of the type below it. A fixed that has been written out before is known with them.
+    fn decimal(&mut self, precision: u32, scale: u32, below: &Type, outer: Option<&str>) {
+        let attributes = |writer: &mut Self| {
+            writer.key("logicalType");
+            writer.text("decimal");
+            writer.number("precision", precision as usize);
+            writer.number("scale", scale as usize);
+        };
+        match below {
+            Type::Fixed { name, namespace, size } => self.named("fixed", name, namespace.as_deref(), outer, |writer| {
+                writer.number("size", *size);
+                attributes(writer);
+            }),
+            _ => {
+                self.out.push_str("{\"type\":\"bytes\"");
+                attributes(self);
+                self.out.push('}');
+            }
+        }
     }
 
     fn container(&mut self, kind: &str, key: &str, inner: &Type, namespace: Option<&str>) {
@@ -123,6 +176,16 @@ impl Writer {
             self.key("doc");
             self.text(doc);
         }
+    }
+
+    fn number(&mut self, key: &str, number: usize) {
+        self.key(key);
+        self.out.push_str(&number.to_string());
+    }
+
+    fn texts(&mut self, key: &str, texts: &[String]) {
+        self.key(key);
+        self.list(texts, |writer, text| writer.text(text));
     }
 
     fn key(&mut self, key: &str) {

@@ -17,12 +17,13 @@ use crate::decode::DecodedRows;
 use crate::metrics::TaskMetrics;
 use crate::progress::{Mark, Progress};
 use crate::window::evaluated::{Evaluated, RowRef};
-use crate::window::keyed::{Keyed, Operator};
+use crate::window::keyed::Keyed;
+use crate::window::operator::Operator;
 
 /// Rows are decoded into chunks of about this many.
 const CHUNK_ROWS: usize = 4_096;
 
-/// How far ahead of a row its key's state, and half as far its rows, are asked for.
+/// How far ahead of a row its key's state is asked for.
 const AHEAD: usize = 32;
 
 impl Task {
@@ -208,8 +209,14 @@ impl Task {
         let Some(now_ms) = self.clock.now_ms() else { return };
         match &mut self.windowed {
             Windowed::None => {}
-            Windowed::Sliding(keyed) => keyed.advance(now_ms, &self.chunks, &mut self.evaluated),
-            Windowed::Tumbling(keyed) => keyed.advance(now_ms, &self.chunks, &mut self.evaluated),
+            Windowed::Sliding(keyed) => {
+                keyed.advance(now_ms, &self.chunks, &mut self.evaluated);
+                keyed.finish_run(&self.chunks, &mut self.evaluated);
+            }
+            Windowed::Tumbling(keyed) => {
+                keyed.advance(now_ms, &self.chunks, &mut self.evaluated);
+                keyed.finish_run(&self.chunks, &mut self.evaluated);
+            }
         }
     }
 
@@ -286,9 +293,6 @@ impl ChunkRun<'_> {
             if let Some(ahead) = chunk.keys.get(row + AHEAD) {
                 keyed.prefetch_state(*ahead);
             }
-            if let Some(ahead) = chunk.keys.get(row + AHEAD / 2) {
-                keyed.prefetch_rows(*ahead);
-            }
             let (key, time_ms) = (chunk.keys[row], chunk.times_ms[row]);
             let mut observed = self.clock.observe(key, time_ms);
             if observed == Observed::SetBack {
@@ -310,10 +314,11 @@ impl ChunkRun<'_> {
                 chunk: number,
                 row: row as u32,
             };
-            if !keyed.arrive(key, time_ms, now_ms, at) {
+            if !keyed.arrive(key, time_ms, now_ms, at, (self.chunks, self.evaluated)) {
                 self.refused.push((chunk.offsets[row], Reason::Late));
             }
         }
+        keyed.finish_run(self.chunks, self.evaluated);
     }
 
     #[inline]

@@ -11,7 +11,9 @@ use hw_graph::{Aggregate, AggregateFunction, Input};
 use super::column::Wanted;
 use super::evaluated::AggregateColumn;
 use super::rings::{ColumnKind, Ring, Rings};
+use super::run::{Stretch, WholeStats};
 use super::stats::Stats;
+use super::store::Store;
 
 /// Where an aggregate's numbers come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,15 +185,96 @@ impl FrameAggregates {
                 Source::Column(index) => {
                     let stats = read_stats(rings, ring, index, ranges);
                     let is_scaled = stats.count > 0 && rings.is_scaled(ring, index);
+                    push_stats(&group.steps, is_scaled, &stats, out);
+                }
+            }
+        }
+    }
+}
+
+impl FrameAggregates {
+    /// Whether every column that is read says all that is asked of it by whole numbers.
+    pub(super) fn are_whole(&self, store: &Store) -> bool {
+        self.groups.iter().all(|group| match group.source {
+            Source::Column(index) => store.columns[index].is_whole(),
+            _ => true,
+        })
+    }
+
+    /// Answers for the rows of a run, column by column.
+    pub(super) fn answer_run(
+        &self,
+        store: &Store,
+        stretches: &[Stretch],
+        whole: &mut WholeStats,
+        out: &mut [AggregateColumn],
+    ) {
+        for group in &self.groups {
+            match group.source {
+                Source::Rows => {
                     for step in &group.steps {
-                        if is_scaled && step.is_extreme() {
-                            out[step.to].push_scaled(step.whole_extreme(&stats));
-                        } else {
-                            push_value(step, &stats, &mut out[step.to]);
-                        }
+                        out[step.to].extend_ints(stretches.iter().map(|stretch| stretch.len() as i64));
+                    }
+                }
+                Source::EventTime => {
+                    for step in &group.steps {
+                        times_of_run(step.function, stretches, &mut out[step.to]);
+                    }
+                }
+                Source::Column(index) if store.columns[index].is_whole() => {
+                    store.whole_stats(index, stretches, whole);
+                    for step in &group.steps {
+                        let is_scaled = store.columns[index].is_scaled();
+                        push_whole(step, is_scaled, stretches, whole, &mut out[step.to]);
+                    }
+                }
+                Source::Column(index) => {
+                    for stretch in stretches {
+                        let stats = store.stats_of(index, stretch);
+                        let is_scaled = store.columns[index].is_scaled();
+                        push_stats(&group.steps, is_scaled, &stats, out);
                     }
                 }
             }
+        }
+    }
+}
+
+fn times_of_run(function: AggregateFunction, stretches: &[Stretch], out: &mut AggregateColumn) {
+    match function {
+        AggregateFunction::Min => out.extend_ints(stretches.iter().map(|stretch| stretch.first_ms)),
+        AggregateFunction::Max => out.extend_ints(stretches.iter().map(|stretch| stretch.last_ms)),
+        _ => out.extend_ints(stretches.iter().map(|stretch| stretch.len() as i64)),
+    }
+}
+
+/// One aggregate of a whole column without nulls; a frame holds its own row at least.
+fn push_whole(step: &Step, is_scaled: bool, stretches: &[Stretch], whole: &WholeStats, out: &mut AggregateColumn) {
+    use AggregateFunction as F;
+    let extremes = if step.function == F::Min {
+        &whole.least
+    } else {
+        &whole.greatest
+    };
+    match step.function {
+        F::Min | F::Max if is_scaled => out.extend_scaled(extremes.iter().copied()),
+        F::Min | F::Max => out.extend_ints(extremes.iter().copied()),
+        F::Sum => out.extend_ints(whole.sums.iter().copied()),
+        F::Avg => {
+            let means = whole.sums.iter().zip(stretches);
+            out.extend_floats(means.map(|(sum, stretch)| *sum as f64 / stretch.len() as f64));
+        }
+        _ => out.extend_ints(stretches.iter().map(|stretch| stretch.len() as i64)),
+    }
+}
+
+#[inline]
+fn push_stats(steps: &[Step], is_scaled: bool, stats: &Stats, out: &mut [AggregateColumn]) {
+    for step in steps {
+        if is_scaled && step.is_extreme() {
+            out[step.to].push_scaled(step.whole_extreme(stats));
+        } else {
+            push_value(step, stats, &mut out[step.to]);
         }
     }
 }

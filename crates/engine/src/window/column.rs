@@ -12,7 +12,10 @@
 use arrow::datatypes::DataType;
 
 use super::inputs::InputValues;
+use super::run::{RunRow, Stretch, WholeStats};
 use super::stats::Stats;
+use super::summaries::Small;
+use super::whole::scan_whole;
 
 /// Rows in a summary.
 pub(crate) const SUMMARY_ROWS: usize = 32;
@@ -138,6 +141,33 @@ impl Column {
             _ => unreachable!("invariant: a column is made for its input's type"),
         }
         true
+    }
+
+    /// Writes values that fit this narrow column.
+    #[inline]
+    pub(super) fn write_run(&mut self, rows: &[RunRow], input: &InputValues) {
+        match (&mut self.values, input.slice()) {
+            (Values::Int16(values), super::inputs::Slice::Int(input)) => {
+                for row in rows {
+                    values[row.place as usize] = input[row.row as usize] as i16;
+                }
+            }
+            (Values::Scaled(values), super::inputs::Slice::Float(_, scaled)) => {
+                for row in rows {
+                    values[row.place as usize] = scaled[row.row as usize];
+                }
+            }
+            _ => unreachable!("invariant: runs lie in narrow columns"),
+        }
+    }
+
+    /// What is known of each stretch; `summaries` are the column's. Only of a whole column ([`Column::is_whole`]).
+    pub(super) fn scan_run(&self, stretches: &[Stretch], summaries: &[Small], into: &mut WholeStats) {
+        match &self.values {
+            Values::Int16(values) => scan_whole(values, self.wanted, (stretches, summaries), into),
+            Values::Scaled(values) => scan_whole(values, self.wanted, (stretches, summaries), into),
+            _ => unreachable!("invariant: runs lie in narrow columns"),
+        }
     }
 
     /// Copies a row from another column of the same input, which may be narrow.

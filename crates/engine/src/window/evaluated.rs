@@ -101,6 +101,58 @@ impl AggregateColumn {
         }
     }
 
+    /// As [`AggregateColumn::push_int`], for many.
+    #[inline]
+    pub(crate) fn extend_ints(&mut self, more: impl Iterator<Item = i64>) {
+        match &mut self.numbers {
+            Numbers::Int(values) => values.extend(more),
+            Numbers::Float { .. } => return self.extend_floats(more.map(|value| value as f64)),
+        }
+        self.lengthen_valid();
+    }
+
+    /// As [`AggregateColumn::push_float`], for many.
+    #[inline]
+    pub(crate) fn extend_floats(&mut self, more: impl Iterator<Item = f64>) {
+        match &mut self.numbers {
+            Numbers::Float { values, are_scaled } => {
+                if *are_scaled {
+                    unscale_all(values, are_scaled);
+                }
+                values.extend(more);
+            }
+            Numbers::Int(_) => unreachable!("invariant: a float goes into a float column"),
+        }
+        self.lengthen_valid();
+    }
+
+    /// As [`AggregateColumn::push_scaled`], for many.
+    #[inline]
+    pub(crate) fn extend_scaled(&mut self, more: impl Iterator<Item = i64>) {
+        match &mut self.numbers {
+            Numbers::Float { values, are_scaled } => {
+                *are_scaled |= values.is_empty();
+                if *are_scaled {
+                    values.extend(more.map(|value| value as f64));
+                } else {
+                    values.extend(more.map(|value| value as f64 / SCALE));
+                }
+            }
+            Numbers::Int(_) => unreachable!("invariant: a float goes into a float column"),
+        }
+        self.lengthen_valid();
+    }
+
+    fn lengthen_valid(&mut self) {
+        let rows = match &self.numbers {
+            Numbers::Int(values) => values.len(),
+            Numbers::Float { values, .. } => values.len(),
+        };
+        if let Some(valid) = &mut self.valid {
+            valid.resize(rows, true);
+        }
+    }
+
     #[cold]
     pub(crate) fn push_null(&mut self) {
         let rows = match &mut self.numbers {

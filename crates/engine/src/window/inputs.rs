@@ -6,13 +6,13 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMillisecondType};
 
-use super::column::scale;
+use super::column::{NOT_SCALED, scale};
 use crate::EngineError;
 
 #[derive(Debug, Clone)]
 enum Buffer {
     Int(ScalarBuffer<i64>),
-    /// With every value as a multiple of 1e-7, or `NOT_SCALED`: made for a whole chunk at a time, which is what compilers vectorise.
+    /// With every value as a multiple of 1e-7, or `NOT_SCALED`.
     Float(ScalarBuffer<f64>, Vec<i32>),
 }
 
@@ -24,11 +24,14 @@ pub(crate) enum Slice<'a> {
     Float(&'a [f64], &'a [i32]),
 }
 
-/// One input for every row of a chunk.
+/// One input for every row of a chunk, and whether it fits narrow columns: made for a whole chunk at a time, which is what
+/// compilers vectorise.
 #[derive(Debug, Clone)]
 pub(crate) struct InputValues {
     buffer: Buffer,
     nulls: Option<NullBuffer>,
+    /// Every row fits a narrow column.
+    all_fit: bool,
 }
 
 impl InputValues {
@@ -48,10 +51,31 @@ impl InputValues {
                 )));
             }
         };
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
+        let values_fit = match &buffer {
+            Buffer::Int(values) => values.iter().fold(true, |fit, value| fit & is_narrow(*value)),
+            Buffer::Float(_, scaled) => scaled.iter().fold(true, |fit, scaled| fit & (*scaled != NOT_SCALED)),
+        };
         Ok(InputValues {
             buffer,
-            nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned(),
+            all_fit: values_fit && nulls.is_none(),
+            nulls,
         })
+    }
+
+    /// Whether the row's value can lie in a narrow column without loss.
+    #[inline]
+    pub(crate) fn fits_narrow(&self, row: usize) -> bool {
+        self.all_fit || self.row_fits(row)
+    }
+
+    #[cold]
+    fn row_fits(&self, row: usize) -> bool {
+        let fits = match &self.buffer {
+            Buffer::Int(values) => is_narrow(values[row]),
+            Buffer::Float(_, scaled) => scaled[row] != NOT_SCALED,
+        };
+        fits && self.is_valid(row)
     }
 
     #[inline]
@@ -66,4 +90,9 @@ impl InputValues {
     pub(crate) fn is_valid(&self, row: usize) -> bool {
         self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
     }
+}
+
+#[inline]
+fn is_narrow(value: i64) -> bool {
+    i64::from(value as i16) == value
 }

@@ -13,83 +13,19 @@
 //!
 //! - A row that comes in order costs one comparison with its key's horizon, and is answered when its turn in the queue
 //!   comes. Everything else is a cold path.
+//! - Ready rows are gathered into a *run*, at most one row a key, and evaluated together, so that a column is looked at
+//!   once for many rows. Whatever could see that they were not evaluated yet ends the run first: another ready row of the
+//!   key, one that is not in order, a window that the clock closes.
 //! - What happens is decided record by record, so that batches of any size give the same answer.
 
 use super::evaluated::{Evaluated, RowRef};
-use super::inputs::InputValues;
 use super::late_rows::LateRows;
+use super::operator::{InputSource, Moment, Operator, Rules};
 use super::queue::{Queue, Waiting};
-use super::rings::Rings;
 use super::state::{KeyState, NONE_WAITS};
 
-/// How long rows wait, and how long they are remembered, in milliseconds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
-    pub(crate) lateness_ms: i64,
-    pub(crate) remember_ms: i64,
-}
-
-/// The circumstances of an evaluation.
-#[derive(Debug)]
-pub(crate) struct Moment<'a> {
-    pub(crate) rules: Rules,
-    /// The clock.
-    pub(crate) now_ms: i64,
-    /// No row that is still to be evaluated arrived, or will arrive, before this.
-    pub(crate) oldest_ms: i64,
-    pub(crate) out: &'a mut Evaluated,
-    /// Answers whose windows reached over rows that do not know each other.
-    pub(crate) cut_windows: &'a mut u64,
-}
-
-/// A kind of window over keyed rows.
-pub(crate) trait Operator {
-    /// An accepted row has arrived.
-    fn accept(&mut self, key: u32, time_ms: i64, arrival_ms: i64);
-
-    /// A late row has arrived; gives the time before which a row of the key has to be judged.
-    fn refuse(&mut self, key: u32, time_ms: i64, arrival_ms: i64) -> i64;
-
-    /// Whether windows of the key, as far as a row at `time_ms` that arrives at `now_ms` knows them, make it late.
-    fn makes_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &Rules) -> bool;
-
-    /// Takes a row among the key's rows. `is_ready`: not only pulled along by a younger one.
-    fn push(
-        &mut self,
-        state: &mut KeyState,
-        row: &Waiting,
-        inputs: &[InputValues],
-        is_ready: bool,
-        moment: &mut Moment<'_>,
-    );
-
-    /// Answers for a row that was pushed, after all rows of the same time were.
-    fn answer(&mut self, state: &mut KeyState, row: &Waiting, moment: &mut Moment<'_>);
-
-    /// The clock has moved, and all that is ready was answered.
-    fn clock_moved(&mut self, states: &mut [KeyState], moment: &mut Moment<'_>);
-
-    /// Whether nothing but remembered rows is left of the key.
-    fn is_quiet(&self, key: u32) -> bool;
-
-    /// Drops all that is kept of the key.
-    fn forget(&mut self, key: u32, state: &mut KeyState);
-
-    /// Asks for the memory that the key's next row will touch.
-    fn prefetch(&self, state: &KeyState);
-
-    /// Where the evaluated rows lie.
-    fn rings(&self) -> &Rings;
-
-    /// Bytes held for rows and windows.
-    fn bytes_held(&self) -> usize;
-}
-
-/// Where the inputs of waiting rows are found.
-pub(crate) trait InputSource {
-    /// The inputs of a chunk.
-    fn inputs(&self, chunk: u32) -> &[InputValues];
-}
+/// Rows of a run at most: what they touch should stay in the processor's first cache until its columns are done.
+const RUN_ROWS: usize = 128;
 
 /// The keys of one partition.
 #[derive(Debug)]
@@ -101,6 +37,10 @@ pub(crate) struct Keyed<O> {
     pub(crate) cut_windows: u64,
     queue: Queue,
     late: LateRows,
+    /// Ready rows that are not evaluated yet, at most one of each key.
+    run: Vec<Waiting>,
+    /// The clock when the last of them became ready.
+    run_now_ms: i64,
     /// Rows of one key that are evaluated together; kept for its memory.
     together: Vec<(u32, Waiting)>,
     sweep: usize,
@@ -115,6 +55,8 @@ impl<O: Operator> Keyed<O> {
             cut_windows: 0,
             queue: Queue::default(),
             late: LateRows::default(),
+            run: Vec::with_capacity(RUN_ROWS),
+            run_now_ms: i64::MIN,
             together: Vec::new(),
             sweep: 0,
         }
@@ -131,32 +73,27 @@ impl<O: Operator> Keyed<O> {
     #[inline]
     pub(crate) fn prefetch_state(&self, key: u32) {
         crate::prefetch::prefetch(&self.states, key as usize);
-    }
-
-    /// Asks for the memory that evaluating a row of the key will touch.
-    #[inline]
-    pub(crate) fn prefetch_rows(&self, key: u32) {
-        if let Some(state) = self.states.get(key as usize) {
-            self.operator.prefetch(state);
-        }
+        self.operator.prefetch_arrival(key);
     }
 
     /// Takes a row in at the clock `now_ms`; `false` when it is late.
     #[inline]
-    pub(crate) fn arrive(&mut self, key: u32, time_ms: i64, now_ms: i64, at: RowRef) -> bool {
+    pub(crate) fn arrive(
+        &mut self,
+        key: u32,
+        time_ms: i64,
+        now_ms: i64,
+        at: RowRef,
+        (source, out): (&impl InputSource, &mut Evaluated),
+    ) -> bool {
         let state = &mut self.states[key as usize];
         state.saw(now_ms);
         if time_ms < state.horizon_ms {
-            if self.is_late(key, time_ms, now_ms) {
-                self.late.add(key, time_ms, now_ms, self.rules.remember_ms);
-                let horizon_ms = self.operator.refuse(key, time_ms, now_ms);
-                let state = &mut self.states[key as usize];
-                state.horizon_ms = state.horizon_ms.max(horizon_ms);
-                return false;
+            if state.is_in_run() {
+                self.finish_run(source, out);
             }
-            let state = &mut self.states[key as usize];
-            if self.queue.of_key(state.newest_waiting).next().is_some() {
-                state.set_disordered();
+            if !self.arrive_older(key, time_ms, now_ms) {
+                return false;
             }
         }
         let state = &mut self.states[key as usize];
@@ -166,7 +103,24 @@ impl<O: Operator> Keyed<O> {
         true
     }
 
-    /// Answers what is ready at the clock `now_ms`, and closes what is over.
+    /// A row that does not stand behind all rows of its key; `false` when it is late.
+    #[cold]
+    fn arrive_older(&mut self, key: u32, time_ms: i64, now_ms: i64) -> bool {
+        if self.is_late(key, time_ms, now_ms) {
+            self.late.add(key, time_ms, now_ms, self.rules.remember_ms);
+            let horizon_ms = self.operator.refuse(key, time_ms, now_ms);
+            let state = &mut self.states[key as usize];
+            state.horizon_ms = state.horizon_ms.max(horizon_ms);
+            return false;
+        }
+        let state = &mut self.states[key as usize];
+        if self.queue.of_key(state.newest_waiting).next().is_some() {
+            state.set_disordered();
+        }
+        true
+    }
+
+    /// Gathers what is ready at the clock `now_ms` into the run, and closes what is over.
     #[inline]
     pub(crate) fn advance(&mut self, now_ms: i64, source: &impl InputSource, out: &mut Evaluated) {
         while let Some(row) = self.queue.front() {
@@ -177,29 +131,54 @@ impl<O: Operator> Keyed<O> {
             if now_ms <= row.arrival_ms.saturating_add(self.rules.lateness_ms) {
                 break;
             }
-            if self.states[row.key as usize].is_disordered() {
+            let state = &self.states[row.key as usize];
+            if state.is_disordered() {
                 let key = row.key;
+                self.finish_run(source, out);
                 self.evaluate_together(key, now_ms, source, out);
                 continue;
             }
+            if state.is_in_run() || self.run.len() == RUN_ROWS {
+                self.finish_run(source, out);
+            }
             if let Some(row) = self.pop_front() {
-                self.evaluate_one(&row, now_ms, source, out);
+                self.states[row.key as usize].enter_run();
+                self.run.push(row);
+                self.run_now_ms = now_ms;
             }
         }
-        let oldest_ms = self.oldest_ms(now_ms);
+        if self.operator.is_due(now_ms) {
+            self.finish_run(source, out);
+            let oldest_ms = self.oldest_ms(now_ms);
+            let mut moment = Moment {
+                rules: self.rules,
+                now_ms,
+                oldest_ms,
+                out,
+                cut_windows: &mut self.cut_windows,
+            };
+            self.operator.clock_moved(&mut self.states, &mut moment);
+        }
+    }
+
+    /// Evaluates the rows of the run.
+    pub(crate) fn finish_run(&mut self, source: &impl InputSource, out: &mut Evaluated) {
         let mut moment = Moment {
             rules: self.rules,
-            now_ms,
-            oldest_ms,
+            now_ms: self.run_now_ms,
+            oldest_ms: i64::MIN,
             out,
             cut_windows: &mut self.cut_windows,
         };
-        self.operator.clock_moved(&mut self.states, &mut moment);
+        self.operator
+            .evaluate_run(&mut self.states, &self.run, source, &mut moment);
+        self.run.clear();
     }
 
     /// Answers all that waits and closes all windows, whatever the clock says, and forgets everything.
     pub(crate) fn finish_epoch(&mut self, source: &impl InputSource, out: &mut Evaluated) {
         self.advance(i64::MAX, source, out);
+        self.finish_run(source, out);
         for key in 0..self.states.len() {
             self.operator.forget(key as u32, &mut self.states[key]);
             self.states[key] = KeyState::default();
@@ -259,22 +238,6 @@ impl<O: Operator> Keyed<O> {
             state.newest_waiting = NONE_WAITS;
         }
         Some(row)
-    }
-
-    /// Evaluates a ready row of a key whose waiting rows stand in order.
-    #[inline]
-    fn evaluate_one(&mut self, row: &Waiting, now_ms: i64, source: &impl InputSource, out: &mut Evaluated) {
-        let mut moment = Moment {
-            rules: self.rules,
-            now_ms,
-            oldest_ms: self.oldest_ms(now_ms).min(row.arrival_ms),
-            out,
-            cut_windows: &mut self.cut_windows,
-        };
-        let state = &mut self.states[row.key as usize];
-        self.operator
-            .push(state, row, source.inputs(row.at.chunk), true, &mut moment);
-        self.operator.answer(state, row, &mut moment);
     }
 
     /// Evaluates rows of one key: sorted by time, and at each time all rows are in each other's windows.

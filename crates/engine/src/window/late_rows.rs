@@ -25,7 +25,7 @@ impl LateRows {
     }
 
     /// Whether a known one makes a row at `time_ms` late.
-    pub(crate) fn make_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &super::keyed::Rules) -> bool {
+    pub(crate) fn make_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &super::operator::Rules) -> bool {
         let Some(rows) = self.rows.get(&key) else { return false };
         rows.iter().any(|row| {
             now_ms.saturating_sub(row.arrival_ms) <= rules.remember_ms

@@ -1,6 +1,6 @@
 //! Windows over the rows of a key: the time rules, the rows, and the aggregates.
 //!
-//! [`keyed::Keyed`] applies the time rules and drives an [`keyed::Operator`]: [`sliding::SlidingWindow`] or
+//! [`keyed::Keyed`] applies the time rules and drives an [`operator::Operator`]: [`sliding::SlidingWindow`] or
 //! [`tumbling::TumblingWindow`]. Rows lie in [`rings::Rings`]; answers go to [`evaluated::Evaluated`]. Nothing here knows
 //! records, expressions or the wall clock.
 
@@ -12,11 +12,14 @@ pub(crate) mod inputs;
 pub(crate) mod keyed;
 mod known;
 mod late_rows;
+pub(crate) mod operator;
 mod queue;
 mod rings;
+mod run;
 pub(crate) mod sliding;
 mod state;
 mod stats;
 mod store;
 mod summaries;
 pub(crate) mod tumbling;
+mod whole;

@@ -13,8 +13,10 @@ use std::ops::Range;
 
 use arrow::datatypes::DataType;
 
+use super::blocks::LONG_ROWS;
 use super::column::{Column, Wanted};
 use super::inputs::InputValues;
+use super::run::Stretch;
 use super::stats::Stats;
 use super::store::{Store, Times};
 
@@ -86,7 +88,7 @@ pub(crate) struct ColumnKind {
 /// The rows of all rings.
 #[derive(Debug)]
 pub(crate) struct Rings {
-    narrow: Store,
+    pub(super) narrow: Store,
     wide: Store,
     /// The window's length, to guess how many rows a key will hold.
     span_ms: i64,
@@ -151,11 +153,80 @@ impl Rings {
         self.wide.settle(ring)
     }
 
+    /// Makes place for a row at the end of a ring of the narrow store, and writes its times; its columns are the caller's to
+    /// write. `None`, and nothing has changed, when it cannot lie there or does not belong at the end.
+    #[inline]
+    pub(super) fn append(&mut self, ring: &mut Ring, time_ms: i64, arrival_ms: i64) -> Option<u32> {
+        if ring.len == 0 {
+            if ring.home == Home::Wide {
+                self.release(ring);
+            }
+            ring.front = 0;
+            ring.base_ms = time_ms;
+        } else if ring.home == Home::Wide {
+            return None;
+        }
+        let after = u32::try_from(time_ms.checked_sub(ring.base_ms)?).ok()?;
+        let lag = i16::try_from(arrival_ms.checked_sub(time_ms)?).ok()?;
+        let is_newest = ring.len == 0 || self.narrow.time_ms(ring, self.narrow.place(ring, ring.len() - 1)) <= time_ms;
+        if !is_newest {
+            return None;
+        }
+        if ring.home == Home::Nowhere || ring.len as usize == self.narrow.blocks.capacity(ring.class) {
+            self.narrow.grow(ring, Home::Narrow, self.span_ms, time_ms);
+        }
+        let place = self.narrow.place(ring, ring.len());
+        self.narrow.set_narrow_times(place, after, lag);
+        ring.note_arrival(arrival_ms);
+        ring.len += 1;
+        Some(place as u32)
+    }
+
+    /// The rows `start..` of a narrow ring, as places. `in_order`: the ring's order matters.
+    #[inline]
+    pub(super) fn stretch(&self, ring: &Ring, start: usize, in_order: bool) -> Stretch {
+        let capacity = self.narrow.blocks.capacity(ring.class) as u32;
+        let (at, len) = (ring.at, ring.len - start as u32);
+        let is_long = capacity as usize >= LONG_ROWS;
+        let mut first = ring.front + start as u32;
+        first = if first >= capacity { first - capacity } else { first };
+        let last = if first + len > capacity {
+            first + len - capacity
+        } else {
+            first + len
+        };
+        let last_ms = self.narrow.time_ms(ring, (at + last) as usize - 1);
+        let first_ms = self.narrow.time_ms(ring, (at + first) as usize);
+        let (head, tail) = if len == capacity && !in_order && !is_long {
+            // A full ring is one stretch to whoever does not mind the order.
+            ((at, at + capacity), (at, at))
+        } else if first + len > capacity {
+            ((at + first, at + capacity), (at, at + last))
+        } else {
+            ((at + first, at + last), (at, at))
+        };
+        Stretch {
+            head,
+            tail,
+            is_long,
+            first_ms,
+            last_ms,
+        }
+    }
+
     /// Event time of the `index`-th row in milliseconds.
     #[inline]
     pub(crate) fn time_ms(&self, ring: &Ring, index: usize) -> i64 {
         let store = self.store(ring);
         store.time_ms(ring, store.place(ring, index))
+    }
+
+    /// Event time and arrival of the `index`-th row in milliseconds.
+    #[inline]
+    pub(crate) fn times_ms(&self, ring: &Ring, index: usize) -> (i64, i64) {
+        let store = self.store(ring);
+        let place = store.place(ring, index);
+        (store.time_ms(ring, place), store.arrival_ms(ring, place))
     }
 
     /// Arrival of the `index`-th row in milliseconds.

@@ -13,10 +13,11 @@ use hw_graph::Sliding;
 use super::aggregates::{FrameAggregates, Layout};
 use super::evaluated::{AggregateColumn, Evaluated};
 use super::inputs::InputValues;
-use super::keyed::{Moment, Operator, Rules};
 use super::known::known_ranges;
+use super::operator::{AHEAD, InputSource, Moment, Operator, Rules};
 use super::queue::Waiting;
-use super::rings::{NewRow, Rings};
+use super::rings::{NewRow, Ring, Rings};
+use super::run::{Run, RunRow, fits};
 use super::state::KeyState;
 
 #[derive(Debug)]
@@ -33,6 +34,10 @@ pub(crate) struct SlidingWindow {
     rings: Rings,
     /// Which rows a row knows; kept for its memory.
     ranges: Vec<std::ops::Range<usize>>,
+    /// Rows whose places are known, while a run is evaluated.
+    run: Run,
+    /// Whether the order of a window's rows may change an answer.
+    in_order: bool,
 }
 
 impl SlidingWindow {
@@ -52,15 +57,16 @@ impl SlidingWindow {
         }
         let longest_ms = frames.iter().map(|frame| frame.preceding_ms).max().unwrap_or(0);
         let rings = Rings::new(layout.kinds(), longest_ms);
-        (
-            SlidingWindow {
-                frames,
-                longest_ms,
-                rings,
-                ranges: Vec::new(),
-            },
-            layout,
-        )
+        let in_order = !frames.iter().all(|frame| frame.aggregates.are_whole(&rings.narrow));
+        let window = SlidingWindow {
+            run: Run::new(frames.len()),
+            frames,
+            longest_ms,
+            rings,
+            ranges: Vec::new(),
+            in_order,
+        };
+        (window, layout)
     }
 
     /// An empty buffer for the answers.
@@ -75,21 +81,78 @@ impl SlidingWindow {
         }
     }
 
-    #[inline]
-    fn evict(&self, state: &mut KeyState, row: &Waiting, is_ready: bool, moment: &Moment<'_>) {
+    #[inline(always)]
+    fn evict(&self, state: &mut KeyState, row: &Waiting, is_ready: bool, oldest_ms: i64, rules: &Rules) {
         let first_ms = row.time_ms.saturating_sub(self.longest_ms);
-        let known_ms = moment.oldest_ms.saturating_sub(moment.rules.remember_ms);
+        let known_ms = oldest_ms.saturating_sub(rules.remember_ms);
         let ring = &mut state.ring;
         let mut gone = 0;
         while gone < ring.len() {
-            let arrival_ms = self.rings.arrival_ms(ring, gone);
-            let is_over = is_ready && arrival_ms <= row.arrival_ms && self.rings.time_ms(ring, gone) < first_ms;
+            let (time_ms, arrival_ms) = self.rings.times_ms(ring, gone);
+            let is_over = is_ready && arrival_ms <= row.arrival_ms && time_ms < first_ms;
             if !is_over && arrival_ms >= known_ms {
                 break;
             }
             gone += 1;
         }
         self.rings.drop_front(ring, gone);
+    }
+
+    /// Finds the place and the frames of a ready row whose key has all its rows in the narrow store, in order, and knows them
+    /// all; `false`, and nothing is pushed or answered, when it is not so simple.
+    #[inline(always)]
+    fn join_run(
+        &mut self,
+        state: &mut KeyState,
+        row: &Waiting,
+        inputs: &[InputValues],
+        moment: &mut Moment<'_>,
+    ) -> bool {
+        let ring = &mut state.ring;
+        let remember_ms = moment.rules.remember_ms;
+        let oldest_ms = row.arrival_ms.saturating_sub(remember_ms);
+        if ring.len() > 0 && ring.arrival_low_ms() < oldest_ms {
+            self.rings.tighten_arrivals(ring);
+            if ring.arrival_low_ms() < oldest_ms {
+                return false;
+            }
+        }
+        let is_recent = moment.now_ms.saturating_sub(row.arrival_ms) <= remember_ms;
+        if !is_recent || !fits(inputs, row.at.row as usize) {
+            return false;
+        }
+        let Some(place) = self.rings.append(ring, row.time_ms, row.arrival_ms) else {
+            return false;
+        };
+        for (frame, stretches) in self.frames.iter().zip(&mut self.run.stretches) {
+            let first_ms = row.time_ms.saturating_sub(frame.preceding_ms);
+            let start = first_at(&self.rings, ring, first_ms, ring.len());
+            stretches.push(self.rings.stretch(ring, start, self.in_order));
+        }
+        self.run.rows.push(RunRow {
+            chunk: row.at.chunk,
+            row: row.at.row,
+            place,
+        });
+        moment.out.keys.push(row.key);
+        moment.out.rows.push(row.at);
+        true
+    }
+
+    /// Writes and reads the columns of the rows that joined the run.
+    fn finish_run(&mut self, source: &impl InputSource, moment: &mut Moment<'_>) {
+        if self.run.rows.is_empty() {
+            return;
+        }
+        self.rings.narrow.write_run(&self.run.rows, source);
+        self.rings.narrow.summarise_run(&self.run);
+        for (frame, stretches) in self.frames.iter().zip(&self.run.stretches) {
+            let (store, whole) = (&self.rings.narrow, &mut self.run.stats);
+            frame
+                .aggregates
+                .answer_run(store, stretches, whole, &mut moment.out.aggregates);
+        }
+        self.run.clear();
     }
 }
 
@@ -113,7 +176,7 @@ impl Operator for SlidingWindow {
         is_ready: bool,
         moment: &mut Moment<'_>,
     ) {
-        self.evict(state, row, is_ready, moment);
+        self.evict(state, row, is_ready, moment.oldest_ms, &moment.rules);
         let new = NewRow {
             time_ms: row.time_ms,
             arrival_ms: row.arrival_ms,
@@ -145,6 +208,35 @@ impl Operator for SlidingWindow {
         *moment.cut_windows += u64::from(cut);
     }
 
+    fn evaluate_run(
+        &mut self,
+        states: &mut [KeyState],
+        rows: &[Waiting],
+        source: &impl InputSource,
+        moment: &mut Moment<'_>,
+    ) {
+        for (index, row) in rows.iter().enumerate() {
+            if let Some(ahead) = rows.get(index + AHEAD) {
+                self.rings.prefetch(&states[ahead.key as usize].ring);
+            }
+            let (state, inputs) = (&mut states[row.key as usize], source.inputs(row.at.chunk));
+            state.leave_run();
+            moment.oldest_ms = row.arrival_ms;
+            self.evict(state, row, true, row.arrival_ms, &moment.rules);
+            if !self.join_run(state, row, inputs, moment) {
+                // Those that joined stand before it.
+                self.finish_run(source, moment);
+                self.push(state, row, inputs, true, moment);
+                self.answer(state, row, moment);
+            }
+        }
+        self.finish_run(source, moment);
+    }
+
+    fn is_due(&self, _now_ms: i64) -> bool {
+        false
+    }
+
     fn clock_moved(&mut self, _states: &mut [KeyState], _moment: &mut Moment<'_>) {}
 
     fn is_quiet(&self, _key: u32) -> bool {
@@ -155,9 +247,7 @@ impl Operator for SlidingWindow {
         self.rings.release(&mut state.ring);
     }
 
-    fn prefetch(&self, state: &KeyState) {
-        self.rings.prefetch(&state.ring);
-    }
+    fn prefetch_arrival(&self, _key: u32) {}
 
     fn rings(&self) -> &Rings {
         &self.rings
@@ -170,10 +260,14 @@ impl Operator for SlidingWindow {
 
 /// The first of the ring's rows before `end` with a time of at least `first_ms`.
 #[inline]
-pub(crate) fn first_at(rings: &Rings, ring: &super::rings::Ring, first_ms: i64, end: usize) -> usize {
+pub(crate) fn first_at(rings: &Rings, ring: &Ring, first_ms: i64, end: usize) -> usize {
     if end == 0 || rings.time_ms(ring, 0) >= first_ms {
         return 0;
     }
+    search(rings, ring, first_ms, end)
+}
+
+fn search(rings: &Rings, ring: &Ring, first_ms: i64, end: usize) -> usize {
     let (mut low, mut high) = (0, end);
     while low < high {
         let middle = (low + high) / 2;

@@ -18,7 +18,8 @@ pub(crate) struct KeyState {
     pub(crate) horizon_ms: i64,
     /// The queue's number of the key's newest waiting row.
     pub(crate) newest_waiting: u32,
-    /// The last arrival in units of 1,024 ms, times two; the lowest bit says that waiting rows stand in disorder.
+    /// The last arrival in units of 4,096 ms, times four; the lowest bit says that waiting rows stand in disorder, the next
+    /// that a ready row of the key is in the run.
     seen: u32,
 }
 
@@ -48,18 +49,34 @@ impl KeyState {
         self.seen &= !1;
     }
 
+    /// Whether a ready row of the key is not evaluated yet.
+    #[inline]
+    pub(crate) fn is_in_run(&self) -> bool {
+        self.seen & 2 == 2
+    }
+
+    #[inline]
+    pub(crate) fn enter_run(&mut self) {
+        self.seen |= 2;
+    }
+
+    #[inline]
+    pub(crate) fn leave_run(&mut self) {
+        self.seen &= !2;
+    }
+
     #[inline]
     pub(crate) fn saw(&mut self, arrival_ms: i64) {
-        self.seen = (coarse(arrival_ms) << 1) | (self.seen & 1);
+        self.seen = (coarse(arrival_ms) << 2) | (self.seen & 3);
     }
 
     /// Whether the last arrival is so long ago that no row to come knows it. Errs on the side of remembering.
     pub(crate) fn is_forgotten(&self, now_ms: i64, remember_ms: i64) -> bool {
-        self.newest_waiting == NONE_WAITS && coarse(now_ms.saturating_sub(remember_ms)) > (self.seen >> 1) + 1
+        self.newest_waiting == NONE_WAITS && coarse(now_ms.saturating_sub(remember_ms)) > (self.seen >> 2) + 1
     }
 }
 
-/// Units of 1,024 ms since the epoch, within 31 bits.
+/// Units of 4,096 ms since the epoch, within 30 bits: until the year 2109.
 fn coarse(time_ms: i64) -> u32 {
-    (time_ms >> 10).clamp(0, i64::from(u32::MAX >> 1) - 2) as u32
+    (time_ms >> 12).clamp(0, i64::from(u32::MAX >> 2) - 2) as u32
 }

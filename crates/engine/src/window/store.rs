@@ -9,7 +9,9 @@ use crate::prefetch::prefetch;
 
 use super::blocks::{Blocks, LONG_ROWS};
 use super::column::{Column, SUMMARY_ROWS};
+use super::operator::InputSource;
 use super::rings::{Home, NewRow, Ring};
+use super::run::{Run, RunRow, Stretch, WholeStats};
 use super::stats::Stats;
 use super::summaries::Summaries;
 
@@ -53,7 +55,8 @@ impl Store {
     pub(crate) fn prefetch(&self, ring: &Ring) {
         let capacity = self.blocks.capacity(ring.class);
         if capacity < LONG_ROWS {
-            self.prefetch_place(ring.at as usize);
+            self.prefetch_times(ring.at as usize);
+            self.columns.iter().for_each(|column| column.prefetch(ring.at as usize));
         } else {
             self.prefetch_long(ring, capacity);
         }
@@ -65,18 +68,22 @@ impl Store {
         self.summaries
             .iter()
             .for_each(|summaries| summaries.prefetch(stretches.clone()));
+        // The first rows leave, and the next comes behind the last.
+        self.prefetch_times(self.place(ring, 0));
+        self.prefetch_times(self.place(ring, ring.len()));
         for index in [
             0,
             SUMMARY_ROWS / 2,
             ring.len().saturating_sub(SUMMARY_ROWS / 2),
             ring.len(),
         ] {
-            self.prefetch_place(self.place(ring, index));
+            let place = self.place(ring, index);
+            self.columns.iter().for_each(|column| column.prefetch(place));
         }
     }
 
     #[inline(always)]
-    fn prefetch_place(&self, place: usize) {
+    fn prefetch_times(&self, place: usize) {
         match &self.times {
             Times::Narrow { after_base, lags } => {
                 prefetch(after_base, place);
@@ -87,7 +94,6 @@ impl Store {
                 prefetch(arrivals, place);
             }
         }
-        self.columns.iter().for_each(|column| column.prefetch(place));
     }
 
     #[inline]
@@ -125,6 +131,50 @@ impl Store {
             }
         }
         true
+    }
+
+    #[inline]
+    pub(super) fn set_narrow_times(&mut self, place: usize, after: u32, lag: i16) {
+        let Times::Narrow { after_base, lags } = &mut self.times else {
+            unreachable!("invariant: only the narrow store holds times after a base")
+        };
+        after_base[place] = after;
+        lags[place] = lag;
+    }
+
+    /// Writes the inputs of a run's rows, column by column. They fit.
+    pub(super) fn write_run(&mut self, rows: &[RunRow], source: &impl InputSource) {
+        for of_chunk in rows.chunk_by(|one, other| one.chunk == other.chunk) {
+            let inputs = source.inputs(of_chunk[0].chunk);
+            for (column, input) in self.columns.iter_mut().zip(inputs) {
+                column.write_run(of_chunk, input);
+            }
+        }
+    }
+
+    /// Summarises what the run's rows have filled; for those in long rings.
+    pub(super) fn summarise_run(&mut self, run: &Run) {
+        let Some(stretches) = run.stretches.first() else { return };
+        for (row, _) in run.rows.iter().zip(stretches).filter(|(_, stretch)| stretch.is_long) {
+            self.summarise_behind(row.place as usize);
+        }
+    }
+
+    /// What is known of a whole column over each stretch.
+    pub(super) fn whole_stats(&self, column: usize, stretches: &[Stretch], into: &mut WholeStats) {
+        into.clear();
+        self.columns[column].scan_run(stretches, self.summaries[column].small(), into);
+    }
+
+    /// What is known of a column over a stretch, with summaries where there are any.
+    #[inline]
+    pub(super) fn stats_of(&self, column: usize, stretch: &Stretch) -> Stats {
+        let mut stats = Stats::NONE;
+        let capacity = if stretch.is_long { LONG_ROWS } else { 0 };
+        for places in stretch.places() {
+            self.add_stats(column, places, capacity, &mut stats);
+        }
+        stats
     }
 
     /// Writes behind the last row; `false` when something does not fit.

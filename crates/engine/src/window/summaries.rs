@@ -12,10 +12,10 @@ use super::stats::Stats;
 
 /// Whole numbers of a stretch without nulls. What the job does not ask for is meaningless.
 #[derive(Debug, Clone, Copy, Default)]
-struct Small {
-    sum: i64,
-    min: i32,
-    max: i32,
+pub(super) struct Small {
+    pub(super) sum: i64,
+    pub(super) min: i32,
+    pub(super) max: i32,
 }
 
 /// One column's summaries, by place / [`SUMMARY_ROWS`].
@@ -55,6 +55,15 @@ impl Summaries {
                 full.resize(full.len().max(least), Stats::NONE);
                 full[stretch] = stats;
             }
+        }
+    }
+
+    /// The small ones; none when the column is not whole.
+    #[inline]
+    pub(super) fn small(&self) -> &[Small] {
+        match self {
+            Summaries::Small(SmallOnes(small)) => small,
+            Summaries::Full(_) => &[],
         }
     }
 

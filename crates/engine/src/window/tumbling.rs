@@ -14,6 +14,7 @@
 //! - A closed window is remembered until a ready row stands behind its end that everyone who knows its rows knows.
 //!   Nearly always a key has one open window and remembers one; others lie in a map.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
 use hw_graph::Tumbling;
@@ -21,8 +22,8 @@ use hw_graph::Tumbling;
 use super::aggregates::{FrameAggregates, Layout};
 use super::evaluated::{AggregateColumn, Evaluated};
 use super::inputs::InputValues;
-use super::keyed::{Moment, Operator, Rules};
 use super::known::known_ranges;
+use super::operator::{AHEAD, InputSource, Moment, Operator, Rules};
 use super::queue::Waiting;
 use super::rings::{NewRow, Rings};
 use super::sliding::first_at;
@@ -71,6 +72,7 @@ pub(crate) struct TumblingWindow {
     /// When a window may close: the clock must have passed this. Looked at again then, for rows may have come.
     timers: BTreeMap<i64, Vec<(u32, i64)>>,
     ranges: Vec<std::ops::Range<usize>>,
+    last_start_ms: Cell<i64>,
 }
 
 impl TumblingWindow {
@@ -87,6 +89,7 @@ impl TumblingWindow {
             more: HashMap::new(),
             timers: BTreeMap::new(),
             ranges: Vec::new(),
+            last_start_ms: Cell::new(tumbling.origin_ms),
         };
         (window, layout)
     }
@@ -103,8 +106,17 @@ impl TumblingWindow {
         }
     }
 
+    /// The start of the window that holds `time_ms`. Nearly always it is the one that was asked for last, which saves a
+    /// division.
+    #[inline]
     fn start_of(&self, time_ms: i64) -> i64 {
-        time_ms - (time_ms - self.origin_ms).rem_euclid(self.length_ms)
+        let last_ms = self.last_start_ms.get();
+        if (0..self.length_ms).contains(&time_ms.wrapping_sub(last_ms)) {
+            return last_ms;
+        }
+        let start_ms = time_ms - (time_ms - self.origin_ms).rem_euclid(self.length_ms);
+        self.last_start_ms.set(start_ms);
+        start_ms
     }
 
     /// The window closes when the clock has passed this.
@@ -326,15 +338,33 @@ impl Operator for TumblingWindow {
 
     fn answer(&mut self, _state: &mut KeyState, _row: &Waiting, _moment: &mut Moment<'_>) {}
 
-    #[inline]
-    fn clock_moved(&mut self, states: &mut [KeyState], moment: &mut Moment<'_>) {
-        if self
-            .timers
-            .first_key_value()
-            .is_some_and(|(deadline_ms, _)| *deadline_ms < moment.now_ms)
-        {
-            self.close_due(states, moment);
+    fn evaluate_run(
+        &mut self,
+        states: &mut [KeyState],
+        rows: &[Waiting],
+        source: &impl InputSource,
+        moment: &mut Moment<'_>,
+    ) {
+        for (index, row) in rows.iter().enumerate() {
+            if let Some(ahead) = rows.get(index + AHEAD) {
+                self.rings.prefetch(&states[ahead.key as usize].ring);
+                self.prefetch_arrival(ahead.key);
+            }
+            let state = &mut states[row.key as usize];
+            state.leave_run();
+            moment.oldest_ms = row.arrival_ms;
+            self.push(state, row, source.inputs(row.at.chunk), true, moment);
         }
+    }
+
+    #[inline]
+    fn is_due(&self, now_ms: i64) -> bool {
+        let first = self.timers.first_key_value();
+        first.is_some_and(|(deadline_ms, _)| *deadline_ms < now_ms)
+    }
+
+    fn clock_moved(&mut self, states: &mut [KeyState], moment: &mut Moment<'_>) {
+        self.close_due(states, moment);
     }
 
     fn is_quiet(&self, key: u32) -> bool {
@@ -349,8 +379,9 @@ impl Operator for TumblingWindow {
         }
     }
 
-    fn prefetch(&self, state: &KeyState) {
-        self.rings.prefetch(&state.ring);
+    #[inline]
+    fn prefetch_arrival(&self, key: u32) {
+        crate::prefetch::prefetch(&self.windows, key as usize);
     }
 
     fn rings(&self) -> &Rings {

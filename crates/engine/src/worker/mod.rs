@@ -14,6 +14,7 @@
 mod commit;
 mod partition;
 mod share;
+mod step;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,26 +31,13 @@ use crate::table_reader::TableReaders;
 use partition::Found;
 pub(crate) use partition::PartitionTask;
 use share::Share;
+pub use step::Step;
 
 /// Memberships are asked at least this often.
 const ROUND: Duration = Duration::from_millis(100);
 
 /// How long an orderly stop tries to commit.
 const STOP_PATIENCE_MS: i64 = 10_000;
-
-/// What a step came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// There may be more to do at once.
-    Worked,
-    /// Nothing is to be done before the log has more, or before this has passed.
-    Nothing {
-        /// At most so long.
-        wait: Duration,
-    },
-    /// The worker has committed everything and has left its groups.
-    Done,
-}
 
 /// One worker of a running pipeline.
 pub struct Worker {

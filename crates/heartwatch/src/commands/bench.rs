@@ -5,8 +5,12 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use hw_bench::{EngineBench, EngineMeasured, Form, LogBench, measure_batch, measure_engine, measure_log};
+use hw_bench::{
+    EngineBench, EngineMeasured, Form, KafkaBench, LogBench, Work, measure_batch, measure_engine, measure_log,
+};
 use hw_town::steady::{Order, Steady};
+
+use crate::place::{KafkaArgs, NamespaceArgs};
 
 /// Measure the engine or the whole way on a folder log.
 #[derive(Debug, Args)]
@@ -20,6 +24,8 @@ pub(crate) struct BenchArgs {
 enum What {
     /// One core, in memory: from encoded lz4 record batches to findings encoded, beside plain DataFusion in batch.
     Engine(EngineArgs),
+    /// A Kafka cluster: produce readings, then run both pipelines over them, exactly once, and check the answers.
+    Kafka(KafkaBenchArgs),
     /// Two cores, on a folder log: append, fetch, finding, a commit every 100 ms.
     Log {
         /// How many readings.
@@ -38,6 +44,21 @@ struct EngineArgs {
     no_batch: bool,
 }
 
+#[derive(Debug, Args)]
+struct KafkaBenchArgs {
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    /// How many readings.
+    #[arg(long, default_value_t = 10_000_000)]
+    readings: u64,
+    /// Worker threads.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: u16,
+    /// How often each pipeline runs over the readings.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+}
+
 /// Runs the benchmark.
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
@@ -46,6 +67,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     match &args.what {
         What::Engine(engine) => run_engine(engine),
         What::Log { readings } => run_log(*readings),
+        What::Kafka(kafka) => run_kafka(kafka),
     }
 }
 
@@ -138,4 +160,49 @@ fn run_log(readings: u64) -> anyhow::Result<()> {
         measured.findings
     );
     Ok(())
+}
+
+/// Every round is a new namespace below the one that was asked for, so that nothing is resumed.
+fn run_kafka(args: &KafkaBenchArgs) -> anyhow::Result<()> {
+    println!(
+        "{:<44} {:>12} {:>16} {:>10} {:>10}",
+        "Kafka, exactly once, a commit every 100 ms", "readings/s", "per CPU-second", "peak MB", "findings"
+    );
+    for round in 0..args.rounds {
+        let namespace = args.kafka.names.namespace.as_deref().unwrap_or("bench.");
+        let names = NamespaceArgs {
+            namespace: Some(format!("{namespace}{}.{round}.", std::process::id())),
+        };
+        let kafka = KafkaArgs {
+            kafka: args.kafka.kafka.clone(),
+            names,
+        };
+        let bench = KafkaBench::new(kafka.open()?, args.readings);
+        let measured = measure_kafka(&bench, args);
+        bench.clear()?;
+        measured?;
+    }
+    Ok(())
+}
+
+fn measure_kafka(bench: &KafkaBench, args: &KafkaBenchArgs) -> anyhow::Result<()> {
+    show("producing, acks=all, encoding included", &bench.produce()?);
+    for (name, form) in [
+        ("tumbling, X = 10 s", Form::Tumbling),
+        ("sliding, X = 10 s", Form::Sliding),
+    ] {
+        show(name, &bench.run(form, usize::from(args.workers))?);
+    }
+    Ok(())
+}
+
+fn show(name: &str, work: &Work) {
+    let readings = work.readings as f64 / 1e6;
+    println!(
+        "{name:<44} {:>10.2} M {:>14.2} M {:>10} {:>10}",
+        readings / work.elapsed.as_secs_f64(),
+        readings / work.cpu.as_secs_f64(),
+        work.peak_bytes / 1_000_000,
+        work.findings
+    );
 }

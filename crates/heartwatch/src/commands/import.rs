@@ -8,12 +8,12 @@ use clap::{ArgGroup, Args};
 use hw_avro::{Schema, shipped};
 use hw_connectors::output::{Format, Writer};
 use hw_connectors::recordings::{self, ColumnNames, Recording};
-use hw_log::{IfMissing, TopicOptions};
+use hw_log::TopicOptions;
 
 use crate::commands::produce::{PARTITIONS, ensure_topic};
 use crate::encode::TopicWriter;
-use crate::inputs::open_log;
-use crate::producer::Producer;
+use crate::place::Place;
+use crate::producer::{Destination, Producer};
 use crate::{mistake, progress};
 
 /// The topic that `--log` appends to.
@@ -115,12 +115,12 @@ impl Target {
     fn open(args: &ImportArgs) -> anyhow::Result<Target> {
         let columns = recordings::reading_columns();
         if let Some(folder) = &args.log {
-            let log = open_log(folder, IfMissing::Create)?;
+            let (log, to) = Destination::open(&Place::Folder(folder.clone()))?;
             ensure_topic(log.as_ref(), TOPIC, TopicOptions::stream(PARTITIONS))?;
             let schema = Schema::parse(shipped::READING).map_err(mistake)?;
             let key_and_time = (columns.index_of("user_id")?, Some(columns.index_of("time")?));
             let writer = TopicWriter::new(log.as_ref(), TOPIC, &schema, &columns, key_and_time)?;
-            return Ok(Target::Topic(Box::new(Producer::new(folder, log, writer)?)));
+            return Ok(Target::Topic(Box::new(Producer::new(to, writer)?)));
         }
         let path = args.out.as_deref().unwrap_or(Path::new("-"));
         let (name, format, sink): (String, Format, Box<dyn Write + Send>) = if path == Path::new("-") {

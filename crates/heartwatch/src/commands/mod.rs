@@ -7,5 +7,8 @@ pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod produce;
 pub(crate) mod run;
+pub(crate) mod setup;
 pub(crate) mod simulate;
+pub(crate) mod status;
 pub(crate) mod tail;
+pub(crate) mod teardown;

@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimeUnit};
 use clap::Args;
 use hw_avro::{Schema, shipped};
 use hw_connectors::{Malformed, Table};
-use hw_log::{IfMissing, Log, LogError, TopicOptions};
+use hw_log::{Log, LogError, TopicOptions};
 
 use crate::commands::backtest::show_problems;
 use crate::encode::TopicWriter;
-use crate::inputs::{log_error, open_log};
+use crate::inputs::log_error;
 use crate::mistake;
-use crate::producer::Producer;
+use crate::pace::Pace;
+use crate::place::{LogArgs, NamespaceArgs};
+use crate::producer::{Destination, Producer};
 
 /// Partitions of a stream's topic that is made, unless the user says otherwise.
 pub(crate) const PARTITIONS: u32 = 4;
@@ -21,15 +24,16 @@ pub(crate) const PARTITIONS: u32 = 4;
 /// Append readings or baselines to a topic, in file order.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  heartwatch produce readings.jsonl --log data --topic readings --partitions 4\n  heartwatch produce ranges.jsonl --log data --topic baselines"
+    after_help = "Examples:\n  heartwatch produce readings.jsonl --log data --topic readings --partitions 4\n  heartwatch produce ranges.jsonl --log data --topic baselines\n  heartwatch produce readings.jsonl --kafka localhost:9092 --topic readings"
 )]
 pub(crate) struct ProduceArgs {
     /// .jsonl (also KEY:JSON lines), .csv or .parquet. Ranges without a user take the line's number as the user.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The log's folder; made when it is not there.
-    #[arg(long)]
-    log: PathBuf,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    names: NamespaceArgs,
     /// The topic; made when it is not there, compacted when its records have no time.
     #[arg(long)]
     topic: String,
@@ -45,6 +49,9 @@ pub(crate) struct ProduceArgs {
     /// Make a malformed line an error.
     #[arg(long)]
     strict: bool,
+    /// Records a second; by default as fast as it goes.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
 }
 
 /// Appends the files.
@@ -64,7 +71,8 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
         key,
         time,
     };
-    let log = open_log(&args.log, IfMissing::Create)?;
+    let place = args.log.place(&args.names)?;
+    let (log, to) = Destination::open(&place)?;
     let options = if is_table {
         TopicOptions::table(1)
     } else {
@@ -79,29 +87,47 @@ pub(crate) fn run(args: &ProduceArgs) -> anyhow::Result<()> {
         );
     }
     let writer = TopicWriter::new(log.as_ref(), &args.topic, &schema, &columns, (key, time))?;
-    let mut producer = Producer::new(&args.log, log, writer)?;
+    let mut producer = Producer::new(to, writer)?;
     let malformed = if args.strict {
         Malformed::Refuse
     } else {
         Malformed::Skip
     };
     let mut skipped = 0;
+    let mut pace = Pace::new(args.rate);
+    let stop = stop_at_ctrl_c()?;
     for file in &args.files {
         let mut reader = hw_connectors::open(file, &table, malformed).map_err(mistake)?;
         let mut problems = Vec::new();
         while let Some(batch) = reader.next_batch(&mut problems).map_err(mistake)? {
-            producer.write(&batch)?;
+            pace.write(&batch, &mut producer, &stop)?;
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
         }
         show_problems(&problems);
         skipped += problems.len();
     }
     producer.flush()?;
+    let stopped = if stop.load(Ordering::Relaxed) {
+        "; stopped before the end"
+    } else {
+        ""
+    };
     eprintln!(
-        "{} records appended to {}, {skipped} malformed lines skipped",
+        "{} records appended to {}, {skipped} malformed lines skipped{stopped}",
         producer.records(),
         args.topic
     );
     Ok(())
+}
+
+/// Set by Ctrl-C: what is under way is still brought in, and said.
+fn stop_at_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))?;
+    Ok(stop)
 }
 
 /// Makes a topic; one that exists stays as it is.
@@ -144,8 +170,8 @@ fn columns(schema: &Schema, is_table: bool) -> anyhow::Result<SchemaRef> {
         };
         let data_type = match avro {
             hw_avro::Type::Boolean => DataType::Boolean,
-            hw_avro::Type::Int => DataType::Int32,
-            hw_avro::Type::Long => DataType::Int64,
+            hw_avro::Type::Int | hw_avro::Type::TimeMillis => DataType::Int32,
+            hw_avro::Type::Long | hw_avro::Type::TimeMicros | hw_avro::Type::TimestampNanos => DataType::Int64,
             hw_avro::Type::Float => DataType::Float32,
             hw_avro::Type::Double => DataType::Float64,
             hw_avro::Type::String => DataType::Utf8,

@@ -1,7 +1,6 @@
-//! `heartwatch run`: a pipeline, live on a folder log.
+//! `heartwatch run`: a pipeline, live on a log in a folder or on Kafka.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,11 +11,15 @@ use hw_graph::Pipeline;
 use hw_log::{IfMissing, Log};
 
 use crate::holder::on_log;
-use crate::inputs::{PipelineArgs, start_error};
+use crate::inputs::{PipelineArgs, duration, start_error};
 use crate::maintenance::Maintenance;
+use crate::place::{LogArgs, NamespaceArgs, Place};
 use crate::status::StatusPage;
 
-/// Run a pipeline live on a log in a folder; a restart resumes where the last commit was.
+/// A failure that lasts so long is said.
+const TROUBLE_LASTS: Duration = Duration::from_secs(2);
+
+/// Run a pipeline live; a restart resumes where the last commit was. On Kafka, start it as often as there is work to share.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  heartwatch run pipelines/still_out_of_range.sql --log data --set window='1 minute'\n\n\
@@ -26,9 +29,16 @@ folder first, every transaction is synced to the disk and survives a power failu
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// The log's folder; made when it is not there.
-    #[arg(long)]
-    log: PathBuf,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    names: NamespaceArgs,
+    /// Worker threads; by default one a processor.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
+    /// Outputs and positions are committed this often.
+    #[arg(long, value_parser = duration, default_value = "100ms")]
+    commit_interval: Duration,
     /// Answer all that is in the log, and what waits as an idle partition would, then end.
     #[arg(long)]
     until_end: bool,
@@ -47,16 +57,25 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))?;
-    on_log(&args.log, IfMissing::Create, |log| run_on(log, &pipeline, args, &stop))
+    let place = args.log.place(&args.names)?;
+    on_log(&place, IfMissing::Create, |log| {
+        run_on((log, &place), &pipeline, args, &stop)
+    })
 }
 
-fn run_on(log: &Arc<dyn Log>, pipeline: &Arc<Pipeline>, args: &RunArgs, stop: &AtomicBool) -> anyhow::Result<()> {
+fn run_on(
+    (log, place): (&Arc<dyn Log>, &Place),
+    pipeline: &Arc<Pipeline>,
+    args: &RunArgs,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let end = if args.until_end { End::Stop } else { End::Follow };
     let options = RunOptions {
         end,
         partitions: args.partitions,
-        ..RunOptions::default()
+        commit_interval: args.commit_interval,
+        workers: args.workers.map_or(RunOptions::default().workers, usize::from),
     };
     let page = args
         .port
@@ -64,20 +83,20 @@ fn run_on(log: &Arc<dyn Log>, pipeline: &Arc<Pipeline>, args: &RunArgs, stop: &A
         .transpose()?;
     let running = hw_engine::start(pipeline, log, &clock, &options).map_err(start_error)?;
     let _maintenance = Maintenance::start(Arc::clone(log))?;
-    say_start(pipeline, &running, &args.log);
+    say_start(pipeline, &running, place);
     if let Some(page) = &page {
         page.show(&running);
         eprintln!("the page: {}", page.url());
     }
     let tasks = Arc::clone(&running.tasks);
-    let (mut rate, mut trouble, mut known) = (Rate::new(), None, tasks.present());
+    let (mut rate, mut trouble, mut known) = (Rate::new(), Trouble::default(), tasks.present());
     while !running.is_finished() {
         std::thread::sleep(Duration::from_millis(50));
         if stop.load(Ordering::Relaxed) {
             running.stop();
         }
         rate.say(&tasks.ever());
-        say_trouble(&mut trouble, tasks.trouble());
+        trouble.say(tasks.trouble());
         known = say_changes(&known, tasks.present());
     }
     running.join().map_err(start_error)?;
@@ -86,22 +105,21 @@ fn run_on(log: &Arc<dyn Log>, pipeline: &Arc<Pipeline>, args: &RunArgs, stop: &A
 }
 
 /// What is read, and where each task resumes.
-fn say_start(pipeline: &Pipeline, running: &Running, folder: &Path) {
+fn say_start(pipeline: &Pipeline, running: &Running, place: &Place) {
     for (declared, table) in pipeline.tables.iter().zip(&running.tables) {
         let rows = table.read().unwrap_or_else(PoisonError::into_inner).rows();
         eprintln!("table {}: {rows} rows", declared.name);
     }
     let tasks = running.tasks.ever();
     for tasks in tasks.chunk_by(|one, next| one.job == next.job) {
-        let places: Vec<String> = tasks.iter().map(place).collect();
+        let places: Vec<String> = tasks.iter().map(begins).collect();
         let sink = &pipeline.streams[pipeline.jobs[tasks[0].job].sink].topic;
         eprintln!("{} to {sink}: {}", tasks[0].topic, places.join(", "));
     }
     eprintln!(
-        "{} runs with {} tasks on {}; Ctrl-C stops it",
+        "{} runs with {} tasks on {place}; Ctrl-C stops it",
         pipeline.name,
         tasks.len(),
-        folder.display()
     );
 }
 
@@ -115,22 +133,38 @@ fn say_changes(known: &[TaskStatus], now: Vec<TaskStatus>) -> Vec<TaskStatus> {
         eprintln!("{}: partition {} is given away", gone.topic, gone.partition);
     }
     for new in now.iter().filter(|task| !is_in(known, task)) {
-        eprintln!("{}: {}", new.topic, place(new));
+        eprintln!("{}: {}", new.topic, begins(new));
     }
     now
 }
 
-/// Says what the log refuses when that begins and when it is over, once each.
-fn say_trouble(said: &mut Option<String>, now: Option<String>) {
-    match (&said, &now) {
-        (None, Some(trouble)) => eprintln!("the log fails, and is tried again: {trouble}"),
-        (Some(_), None) => eprintln!("the log works again"),
-        _ => {}
-    }
-    *said = now;
+/// What the log refuses, and since when.
+#[derive(Default)]
+struct Trouble {
+    since: Option<Instant>,
+    is_said: bool,
 }
 
-fn place(task: &TaskStatus) -> String {
+impl Trouble {
+    /// Says what the log refuses when that has lasted for a while, and when it is over, once each: what passes at once is
+    /// nobody's concern.
+    fn say(&mut self, now: Option<String>) {
+        let Some(trouble) = now else {
+            if self.is_said {
+                eprintln!("the log works again");
+            }
+            *self = Trouble::default();
+            return;
+        };
+        let since = self.since.get_or_insert_with(Instant::now);
+        if !self.is_said && since.elapsed() >= TROUBLE_LASTS {
+            eprintln!("the log fails, and is tried again: {trouble}");
+            self.is_said = true;
+        }
+    }
+}
+
+fn begins(task: &TaskStatus) -> String {
     let TaskStatus {
         partition,
         reads_from,

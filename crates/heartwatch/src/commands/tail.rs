@@ -2,7 +2,6 @@
 
 use std::io::{BufWriter, Stdout, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,18 +11,22 @@ use hw_log::{IfMissing, Log, OffsetRange};
 use crate::decode_view::RecordView;
 use crate::holder::on_log;
 use crate::inputs::log_error;
+use crate::place::{LogArgs, NamespaceArgs};
 
 const READ_BYTES: usize = 1 << 20;
 
 /// Print the records of a topic as JSON lines, decoded; dead letters with their reason.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  heartwatch tail findings --log data --from-beginning --limit 10")]
+#[command(
+    after_help = "Example:\n  heartwatch tail findings --log data --from-beginning --limit 10\n  heartwatch tail findings --kafka localhost:9092"
+)]
 pub(crate) struct TailArgs {
     /// The topic.
     topic: String,
-    /// The log's folder.
-    #[arg(long)]
-    log: PathBuf,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    names: NamespaceArgs,
     /// Start with the first record there is instead of the next one.
     #[arg(long)]
     from_beginning: bool,
@@ -44,7 +47,8 @@ pub(crate) fn run(args: &TailArgs) -> anyhow::Result<()> {
         view: RecordView::default(),
         out: BufWriter::new(std::io::stdout()),
     };
-    on_log(&args.log, IfMissing::Refuse, |log| tail.follow(log.as_ref()))
+    let place = args.log.place(&args.names)?;
+    on_log(&place, IfMissing::Refuse, |log| tail.follow(log.as_ref()))
 }
 
 /// What has been printed so far.
@@ -87,7 +91,7 @@ impl Tail<'_> {
         }
     }
 
-    /// Prints what one reading gives; says whether there was anything.
+    /// Prints what one reading gives; says whether there was anything, or is more to come.
     fn print_partition(&mut self, log: &dyn Log, partition: usize) -> anyhow::Result<bool> {
         let from = self.positions[partition];
         let fetch = log.read(&self.args.topic, partition as u32, from, READ_BYTES)?;
@@ -107,7 +111,7 @@ impl Tail<'_> {
         if self.left > 0 {
             self.positions[partition] = fetch.next_offset;
         }
-        Ok(fetch.next_offset > from)
+        Ok(fetch.next_offset > from || fetch.next_offset < fetch.end_offset)
     }
 
     /// Record by record the position moves, so that none is printed twice when the log is lost on the way.

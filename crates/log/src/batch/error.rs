@@ -30,6 +30,15 @@ pub enum BatchError {
         /// Where the field starts.
         at: u64,
     },
+    /// A message set of Kafka's earlier formats.
+    #[error(
+        "it is in Kafka's message format {format}; only format 2 (Kafka 0.11 and later) can be read: copy the topic with a \
+         newer producer"
+    )]
+    Format {
+        /// 0 or 1.
+        format: u8,
+    },
     /// The checksum does not fit the bytes.
     #[error("the batch is damaged: its CRC-32C is {found:#010x}, its header says {stated:#010x} (byte 17)")]
     Checksum {
@@ -38,18 +47,20 @@ pub enum BatchError {
         /// Computed from the bytes.
         found: u32,
     },
-    /// Compressed by a codec that is not built in.
-    #[error("the batch is compressed with {codec}; only none and lz4 can be read here")]
+    /// Compressed by a codec that Kafka had not when this was written.
+    #[error("the batch is compressed with codec {number}; none, gzip, snappy, lz4 and zstd (0 to 4) can be read")]
     Codec {
-        /// Kafka's name of the codec, or its number.
-        codec: Cow<'static, str>,
+        /// Its number in the attributes.
+        number: u8,
     },
-    /// The lz4 frame is malformed.
-    #[error("the lz4 frame is malformed at byte {at}: {reason}")]
-    Lz4 {
+    /// The compressed records are malformed.
+    #[error("the {codec} frame is malformed at byte {at}: {reason}")]
+    Compressed {
+        /// Kafka's name of the codec.
+        codec: Cow<'static, str>,
         /// What is wrong.
         reason: Cow<'static, str>,
-        /// Where, in the batch.
+        /// Where, in the batch; the frame's first byte where its decoder does not say.
         at: u64,
     },
     /// The records would take more memory than a batch may.

@@ -3,7 +3,7 @@
 //! It does not look at the records, except that [`BatchHeader::verify_crc`] sums them up. Reading a header costs a few
 //! nanoseconds, so that a reader can hop from batch to batch without decompressing any.
 
-use super::{BatchError, Compression};
+use super::{BatchError, Codec};
 
 /// Bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;
@@ -25,7 +25,7 @@ pub(crate) mod at {
 
 const CODEC_MASK: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
-const TRANSACTIONAL: i16 = 0x10;
+pub(crate) const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
 pub(crate) const DELETE_HORIZON: i16 = 0x40;
 
@@ -47,6 +47,8 @@ pub struct BatchHeader {
     pub base_timestamp_ms: i64,
     /// Greatest timestamp of the records, in milliseconds since the epoch.
     pub max_timestamp_ms: i64,
+    /// The idempotent or transactional producer that wrote it; -1 when it was neither.
+    pub producer_id: i64,
     /// How many records it holds now.
     pub count: u32,
 }
@@ -58,15 +60,18 @@ impl BatchHeader {
     /// When the bytes do not hold the whole batch, or when a field is one that no batch of format 2 can have.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
+        // Older formats have shorter headers, but the same place for their number.
+        match bytes.get(at::MAGIC) {
+            None | Some(2) => {}
+            Some(&format @ (0 | 1)) => return Err(BatchError::Format { format }),
+            Some(&other) => return Err(bad("magic", i64::from(other), at::MAGIC)),
+        }
         let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
             return Err(BatchError::Truncated {
                 needed: HEADER_BYTES as u64,
                 available: bytes.len() as u64,
             });
         };
-        if header[at::MAGIC] != 2 {
-            return Err(bad("magic", i64::from(header[at::MAGIC]), at::MAGIC));
-        }
         let base_offset = i64::from_be_bytes(field(header, 0));
         let batch_length = i32::from_be_bytes(field(header, at::BATCH_LENGTH));
         let last_offset_delta = i32::from_be_bytes(field(header, at::LAST_OFFSET_DELTA));
@@ -95,6 +100,7 @@ impl BatchHeader {
             last_offset_delta: last_offset_delta as u32,
             base_timestamp_ms: i64::from_be_bytes(field(header, at::BASE_TIMESTAMP)),
             max_timestamp_ms: i64::from_be_bytes(field(header, at::MAX_TIMESTAMP)),
+            producer_id: i64::from_be_bytes(field(header, at::PRODUCER_ID)),
             count: count as u32,
         };
         if parsed.total_bytes() > bytes.len() {
@@ -104,6 +110,26 @@ impl BatchHeader {
             });
         }
         Ok(parsed)
+    }
+
+    /// Reads the header of `batch`, which is one whole batch as [`super::BatchBuilder`] finishes it: of data, in no
+    /// transaction, its records filling its offsets.
+    ///
+    /// # Errors
+    /// When it is none. The checksum and the records are not looked at.
+    pub(crate) fn parse_finished(batch: &[u8]) -> Result<BatchHeader, BatchError> {
+        let header = BatchHeader::parse(batch)?;
+        if header.total_bytes() != batch.len() {
+            return Err(bad("batch length", i64::from(header.batch_length), at::BATCH_LENGTH));
+        }
+        if header.attributes & (TRANSACTIONAL | CONTROL | DELETE_HORIZON) != 0 {
+            return Err(bad("attributes", i64::from(header.attributes), at::ATTRIBUTES));
+        }
+        if header.count != header.last_offset_delta + 1 {
+            return Err(bad("record count", i64::from(header.count), at::COUNT));
+        }
+        header.codec()?;
+        Ok(header)
     }
 
     /// Checks the CRC-32C. `batch` starts where [`Self::parse`] was given it.
@@ -144,19 +170,10 @@ impl BatchHeader {
     /// How the records are compressed.
     ///
     /// # Errors
-    /// When it is a codec that is not built in; the error names it.
+    /// When the codec is none of Kafka's.
     #[inline]
-    pub fn compression(&self) -> Result<Compression, BatchError> {
-        match self.attributes & CODEC_MASK {
-            0 => Ok(Compression::None),
-            3 => Ok(Compression::Lz4),
-            1 => Err(BatchError::Codec { codec: "gzip".into() }),
-            2 => Err(BatchError::Codec { codec: "snappy".into() }),
-            4 => Err(BatchError::Codec { codec: "zstd".into() }),
-            number => Err(BatchError::Codec {
-                codec: format!("codec {number}").into(),
-            }),
-        }
+    pub fn codec(&self) -> Result<Codec, BatchError> {
+        Codec::from_number((self.attributes & CODEC_MASK) as u8)
     }
 
     /// Whether its records are marks of Kafka's transactions instead of data.

@@ -4,11 +4,10 @@
 //! caller's memory; anything rarer (linked blocks, block checksums, dictionaries) goes through `lz4_flex`'s own frame
 //! decoder. It does not check a frame's checksums on the fast way: the batch's CRC-32C covers the same bytes.
 
-use std::io::Read;
-
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 
-use super::{BatchError, DECOMPRESSED_BYTES_MAX};
+use super::BatchError;
+use super::codec::{Codec, read_all, room_for};
 
 const MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 /// Version 1 and independent blocks; block size 64 KiB; and the header checksum of these two bytes.
@@ -103,14 +102,7 @@ fn decompress_blocks(
         };
         // Room is made for what one block can give at most, so a frame cannot claim memory that it does not fill.
         let room = filled + block_max + SLACK;
-        if room > DECOMPRESSED_BYTES_MAX {
-            return Err(BatchError::TooLarge {
-                limit: DECOMPRESSED_BYTES_MAX as u64,
-            });
-        }
-        if out.len() < room {
-            out.resize(room, 0);
-        }
+        room_for(room, out)?;
         let written = if stored {
             if length > block_max {
                 return Err(malformed(
@@ -135,22 +127,11 @@ fn decompress_blocks(
 }
 
 fn decompress_any(frame: &[u8], at: usize, out: &mut Vec<u8>) -> Result<usize, BatchError> {
-    out.clear();
-    lz4_flex::frame::FrameDecoder::new(frame)
-        .take(DECOMPRESSED_BYTES_MAX as u64 + 1)
-        .read_to_end(out)
-        .map_err(|error| malformed(error.to_string(), at))?;
-    if out.len() > DECOMPRESSED_BYTES_MAX {
-        return Err(BatchError::TooLarge {
-            limit: DECOMPRESSED_BYTES_MAX as u64,
-        });
-    }
-    Ok(out.len())
+    read_all(lz4_flex::frame::FrameDecoder::new(frame), out, |reason| {
+        malformed(reason, at)
+    })
 }
 
 fn malformed(reason: impl Into<std::borrow::Cow<'static, str>>, at: usize) -> BatchError {
-    BatchError::Lz4 {
-        reason: reason.into(),
-        at: at as u64,
-    }
+    Codec::Lz4.malformed(reason, at)
 }

@@ -8,17 +8,22 @@
 //! [`DECOMPRESSED_BYTES_MAX`].
 
 mod builder;
+mod codec;
 mod error;
+mod gzip;
 mod header;
 mod lz4;
 mod partitioner;
+mod snappy;
 pub(crate) mod varint;
 mod walk;
+mod zstd;
 
 pub use builder::BatchBuilder;
+pub use codec::Codec;
 pub use error::BatchError;
-pub(crate) use header::DELETE_HORIZON;
 pub use header::{BatchHeader, HEADER_BYTES};
+pub(crate) use header::{DELETE_HORIZON, TRANSACTIONAL, at};
 pub use partitioner::{murmur2, partition_for_key};
 pub use walk::{Header, Headers, Record, Scratch, walk};
 
@@ -27,7 +32,7 @@ pub use walk::{Header, Headers, Record, Scratch, walk};
 /// more are an attack or damage.
 pub const DECOMPRESSED_BYTES_MAX: usize = 128 << 20;
 
-/// How the records of a batch are compressed.
+/// How a [`BatchBuilder`] compresses; [`Codec`] is all that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Compression {
     /// Not at all.

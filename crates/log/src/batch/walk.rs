@@ -6,11 +6,13 @@
 
 use std::ops::ControlFlow;
 
-use super::{BatchError, BatchHeader, Compression, HEADER_BYTES, lz4, varint};
+use super::codec::Decoders;
+use super::{BatchError, BatchHeader, HEADER_BYTES, varint};
 
 /// Memory for decompressed records, kept from batch to batch. One for every thread that walks.
 #[derive(Default)]
 pub struct Scratch {
+    decoders: Decoders,
     bytes: Vec<u8>,
 }
 
@@ -58,12 +60,9 @@ pub fn walk(
 ) -> Result<BatchHeader, BatchError> {
     let header = BatchHeader::parse(batch)?;
     let stored = &batch[HEADER_BYTES..header.total_bytes()];
-    let records = match header.compression()? {
-        Compression::None => stored,
-        Compression::Lz4 => {
-            let filled = lz4::decompress(stored, HEADER_BYTES, &mut scratch.bytes)?;
-            &scratch.bytes[..filled]
-        }
+    let records = match scratch.decoders.decode(header.codec()?, stored, &mut scratch.bytes)? {
+        Some(filled) => &scratch.bytes[..filled],
+        None => stored,
     };
     let mut at = 0;
     // The least offset delta that the next record may have: offsets rise within a batch.

@@ -7,14 +7,11 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use super::keys::{self, PartitionId};
-use super::names;
 use super::state::PartitionState;
 use super::store::Store;
 use crate::batch::{BatchHeader, Scratch, walk};
+use crate::names;
 use crate::{Append, BatchError, LogError, Transaction};
-
-/// Attributes that only Kafka's own transactions use; here a transaction needs none.
-const KAFKA_TRANSACTION: i64 = 0x30;
 
 impl Store {
     pub(super) fn append_checked(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
@@ -107,25 +104,7 @@ impl Store {
 
 /// One whole batch, undamaged, of data, whose records fill its offsets.
 fn check_batch(batch: &[u8]) -> Result<BatchHeader, BatchError> {
-    let header = BatchHeader::parse(batch)?;
-    let refused = |field: &'static str, value, at| {
-        Err(BatchError::Header {
-            field: field.into(),
-            value,
-            at,
-        })
-    };
-    if header.total_bytes() != batch.len() {
-        return refused("batch length", i64::from(header.batch_length), 8);
-    }
-    let attributes = i64::from(header.attributes);
-    if attributes & KAFKA_TRANSACTION != 0 || header.delete_horizon_ms().is_some() {
-        return refused("attributes", attributes, 21);
-    }
-    if header.count != header.last_offset_delta + 1 {
-        return refused("record count", i64::from(header.count), 57);
-    }
-    header.compression()?;
+    let header = BatchHeader::parse_finished(batch)?;
     header.verify_crc(batch)?;
     Ok(header)
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::hold::SOCKET;
-use super::names;
 use super::wire::{self, AppendHead, CommitHead, Reply, Request};
+use crate::names;
 use crate::{
     Append, Commit, EngineGuard, Fetch, Log, LogError, OffsetRange, RawBatch, Removed, Topic, TopicOptions, Transaction,
 };

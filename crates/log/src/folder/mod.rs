@@ -17,7 +17,6 @@ mod client;
 mod compact;
 mod hold;
 mod keys;
-mod names;
 mod read;
 mod serve;
 mod state;

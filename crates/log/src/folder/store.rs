@@ -18,9 +18,9 @@ use fjall::config::CompressionPolicy;
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 
 use super::clean::Cleaner;
-use super::names;
 use super::state::{Schema, State, StoredTopic, TopicState};
 use super::{Durability, FolderOptions, keys};
+use crate::names;
 use crate::{Commit, EngineGuard, Fetch, Log, LogError, OffsetRange, Removed, Topic, TopicOptions, Transaction};
 
 /// Batches below this many bytes stay beside their key: following a pointer would cost more than moving them.

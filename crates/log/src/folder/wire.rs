@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::names::TRANSACTION_BYTES_MAX;
+use crate::names::TRANSACTION_BYTES_MAX;
 use crate::{Commit, LogError, OffsetRange, Removed, Topic, TopicOptions};
 
 /// Changes when the frames below do, so that two versions of the program refuse each other instead of misreading.

@@ -3,8 +3,9 @@
 use hw_log::batch::{BatchBuilder, Compression, Scratch, walk};
 use hw_log::{LogError, OffsetRange, Removed, TopicOptions};
 
+use crate::Fixture;
+use crate::folder::DELETE_RETENTION_MS;
 use crate::records::{append, append_to, batch, numbered, read_all, read_from, short};
-use crate::{DELETE_RETENTION_MS, Fixture};
 
 pub(crate) fn retention_removes_from_the_front(fixture: &Fixture) {
     let log = &*fixture.log;

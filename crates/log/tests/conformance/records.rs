@@ -3,9 +3,10 @@
 //! It does not check anything.
 
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use hw_log::batch::{BatchBuilder, Compression, Scratch, walk};
-use hw_log::{Append, Commit, Log, TopicOptions, Transaction};
+use hw_log::{Append, Commit, Fetch, Log, TopicOptions, Transaction};
 
 /// What the suite looks at in a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,36 +68,78 @@ pub(crate) fn append(log: &dyn Log, topic: &str, partition: u32, batch: Vec<u8>)
     .unwrap()[0]
 }
 
-/// All records from an offset to the end, read in pieces of about `bytes_max`.
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// All records from an offset on until nothing is left, and at least to what is the end now, read in pieces of about
+/// `bytes_max`.
 pub(crate) fn read_from(log: &dyn Log, topic: &str, partition: u32, offset: u64, bytes_max: usize) -> Vec<Seen> {
+    let end = log.ranges(topic).unwrap()[partition as usize].end;
     let mut next = offset;
     let mut seen = Vec::new();
-    let mut scratch = Scratch::default();
     loop {
-        let fetch = log.read(topic, partition, next, bytes_max).unwrap();
-        assert!(
-            fetch.next_offset > next || next == fetch.end_offset,
-            "reading must go on"
-        );
+        let fetch = if next < end {
+            read_something(log, topic, partition, next, bytes_max)
+        } else {
+            log.read(topic, partition, next, bytes_max).unwrap()
+        };
         for batch in &fetch.batches {
-            walk(batch, &mut scratch, |record| {
-                if record.offset >= next {
-                    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-                    seen.push(Seen {
-                        offset: record.offset,
-                        timestamp_ms: record.timestamp_ms,
-                        key: record.key.map(text),
-                        value: record.value.map(text),
-                    });
-                }
-                ControlFlow::Continue(())
-            })
-            .unwrap();
+            look_at(batch, next, &mut seen);
         }
-        next = fetch.next_offset;
-        if next == fetch.end_offset {
+        if fetch.next_offset == next {
             return seen;
         }
+        next = fetch.next_offset;
+    }
+}
+
+/// The next of a partition that has more, which may have to be waited for.
+pub(crate) fn read_something(log: &dyn Log, topic: &str, partition: u32, from: u64, bytes_max: usize) -> Fetch {
+    let started = Instant::now();
+    loop {
+        let mark = log.wait_for_appends(0, Duration::ZERO).unwrap();
+        let fetch = log.read(topic, partition, from, bytes_max).unwrap();
+        if fetch.next_offset > from {
+            return fetch;
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "reading {topic}/{partition} does not go on from {from}"
+        );
+        log.wait_for_appends(mark, Duration::from_secs(1)).unwrap();
+    }
+}
+
+fn look_at(batch: &[u8], from: u64, seen: &mut Vec<Seen>) {
+    walk(batch, &mut Scratch::default(), |record| {
+        if record.offset >= from {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            seen.push(Seen {
+                offset: record.offset,
+                timestamp_ms: record.timestamp_ms,
+                key: record.key.map(text),
+                value: record.value.map(text),
+            });
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+}
+
+/// All records of a partition, once there are so many. A transaction on Kafka is there a moment after it was answered.
+pub(crate) fn read_count(log: &dyn Log, topic: &str, partition: u32, count: usize) -> Vec<Seen> {
+    let started = Instant::now();
+    loop {
+        let seen = read_all(log, topic, partition);
+        if seen.len() >= count {
+            assert_eq!(seen.len(), count, "{topic}/{partition}");
+            return seen;
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{topic}/{partition} has {} of {count} records",
+            seen.len()
+        );
     }
 }
 

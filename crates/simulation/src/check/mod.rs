@@ -1,7 +1,7 @@
 //! What must hold at the end of a simulation, however it went.
 //!
 //! Everything is read from the cluster as a stranger would read it: committed records and committed offsets. What they should
-//! be, the reference says ([`expected`]), which knows no engine.
+//! be, the reference says ([`expected()`]), which knows no engine.
 
 mod expected;
 mod seen;

@@ -57,6 +57,7 @@ const ALLOWED: &[Allowed] = &[
             "log",
             "avro",
             "connectors",
+            "registry",
             "server",
             "town",
         ],
@@ -78,6 +79,11 @@ const ALLOWED: &[Allowed] = &[
         tests: &[],
     },
     Allowed {
+        room: "registry",
+        product: &["log"],
+        tests: &[],
+    },
+    Allowed {
         room: "server",
         product: &[],
         tests: &[],
@@ -94,7 +100,7 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         room: "xtask",
-        product: &[],
+        product: &["reference"],
         tests: &[],
     },
 ];

@@ -6,14 +6,14 @@ use crate::{LogError, METADATA_BYTES_MAX, TopicOptions, Transaction};
 
 /// The most bytes of batches and metadata in one transaction: what fits into the memory of both ends of a socket
 /// without a second thought. An engine that commits ten times a second stays far below it.
-pub(super) const TRANSACTION_BYTES_MAX: usize = 64 << 20;
+pub(crate) const TRANSACTION_BYTES_MAX: usize = 64 << 20;
 
 const PARTITIONS_MAX: u32 = 10_000;
 const SUBJECT_BYTES_MAX: usize = 1_000;
 const SCHEMA_BYTES_MAX: usize = 1 << 20;
 
 /// Kafka's rule for topics, applied to groups and engines as well.
-pub(super) fn check_name(what: &str, name: &str) -> Result<(), LogError> {
+pub(crate) fn check_name(what: &str, name: &str) -> Result<(), LogError> {
     let reason = if name.is_empty() || name.len() > 249 {
         "it must have 1 to 249 characters"
     } else if name == "." || name == ".." {
@@ -33,7 +33,7 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<(), LogError> {
     })
 }
 
-pub(super) fn check_topic(name: &str, options: &TopicOptions) -> Result<(), LogError> {
+pub(crate) fn check_topic(name: &str, options: &TopicOptions) -> Result<(), LogError> {
     check_name("the topic name", name)?;
     if options.partitions == 0 || options.partitions > PARTITIONS_MAX {
         let reason = format!(
@@ -49,7 +49,7 @@ pub(super) fn check_topic(name: &str, options: &TopicOptions) -> Result<(), LogE
     Ok(())
 }
 
-pub(super) fn check_schema(subject: &str, json: &str) -> Result<(), LogError> {
+pub(crate) fn check_schema(subject: &str, json: &str) -> Result<(), LogError> {
     let invalid = |reason: String| LogError::Invalid {
         what: "the subject".into(),
         name: subject.into(),
@@ -73,7 +73,7 @@ pub(super) fn check_schema(subject: &str, json: &str) -> Result<(), LogError> {
 }
 
 /// Everything about a transaction that can be told without the log.
-pub(super) fn check_transaction(transaction: &Transaction) -> Result<(), LogError> {
+pub(crate) fn check_transaction(transaction: &Transaction) -> Result<(), LogError> {
     let batches: usize = transaction.appends.iter().map(|append| append.batch.len()).sum();
     let metadata: usize = transaction.commits.iter().map(|commit| commit.metadata.len()).sum();
     if batches + metadata > TRANSACTION_BYTES_MAX {
