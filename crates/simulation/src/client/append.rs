@@ -6,7 +6,7 @@ use hw_engine::{Mark, Resume};
 use hw_log::{Commit, LogError, Transaction};
 
 use super::{PATIENCE, SimLog, lock};
-use crate::cluster::Refused;
+use crate::cluster::{Group, Refused};
 use crate::world::{Late, START_MS, State, Who};
 
 /// What a worker knows of its transactional identity.
@@ -67,6 +67,25 @@ impl SimLog {
         if is_fenced {
             return self.fenced("by whim");
         }
+        let before = self.changes_of_groups(transaction);
+        let ended = self.transact(transaction);
+        if self.changes_of_groups(transaction) != before {
+            self.world
+                .note(|| format!("{}: a rebalance in the middle of its commit", self.who));
+        }
+        ended
+    }
+
+    /// How often the groups have changed that a transaction commits for.
+    fn changes_of_groups(&self, transaction: &Transaction) -> u64 {
+        self.world.with(|state| {
+            let groups = transaction.commits.iter().map(|commit| &commit.group);
+            let known = groups.filter_map(|group| state.cluster.groups.get(group));
+            known.map(Group::changes).sum()
+        })
+    }
+
+    fn transact(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
         let epoch = self.settle()?;
         for append in &transaction.appends {
             let place = (append.topic.clone(), append.partition);
@@ -238,14 +257,10 @@ impl SimLog {
                 continue;
             };
             let place = (topic.clone(), partition);
-            let is_told = |mark: &Mark| feeds.has_ended_at(&place, mark.offset);
             let early = self.world.with(|state| {
-                let known = state.cluster.offsets.marks(&commit.group, &place);
-                let mut new = resume
-                    .marks
-                    .iter()
-                    .filter(|mark| !known.contains(&(mark.offset, mark.clock_ms)));
-                new.find(|mark| !is_told(mark)).copied()
+                let is_new = |mark: &&Mark| !state.cluster.offsets.has_mark(commit, mark);
+                let mut new = resume.marks.iter().filter(is_new);
+                new.find(|mark| !feeds.has_ended_at(&place, mark.offset)).copied()
             });
             if let Some(mark) = early {
                 self.violate(&format!(

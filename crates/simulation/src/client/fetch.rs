@@ -8,7 +8,7 @@ use hw_log::{Fetch, LogError};
 
 use crate::Bug;
 use crate::cluster::Place;
-use crate::world::{State, World};
+use crate::world::{State, Who, World};
 
 /// Answers that wait to be read, at most.
 const BUFFERED_MAX: usize = 3;
@@ -19,6 +19,8 @@ const ASK_AGAIN_MS: i64 = 400;
 /// An answer on its way.
 struct Answer {
     due_ms: i64,
+    /// Of the question, in the order in which they were asked.
+    number: u64,
     from: u64,
     fetch: Fetch,
 }
@@ -33,7 +35,11 @@ struct Feed {
     on_the_way: Vec<Answer>,
     asked_ms: i64,
     asked_from: Option<u64>,
-    /// The partition's end, as last heard.
+    /// Questions so far.
+    asked: u64,
+    /// The last question that was answered.
+    answered: u64,
+    /// The partition's end, as last heard: it never goes back, whatever comes late.
     end: u64,
     /// Where the reader was told that nothing follows.
     ended_at: BTreeSet<u64>,
@@ -51,7 +57,7 @@ impl Feeds {
 
     pub(super) fn read(
         &mut self,
-        world: &World,
+        (world, who): (&World, Who),
         (topic, partition): (&str, u32),
         from: u64,
     ) -> Result<Fetch, LogError> {
@@ -66,9 +72,8 @@ impl Feeds {
             let feed = match self.0.entry(place.clone()) {
                 std::collections::btree_map::Entry::Occupied(feed) => feed.into_mut(),
                 std::collections::btree_map::Entry::Vacant(new) => {
-                    // A hostile log says nothing of the end before it has heard of it.
+                    // Whoever begins to read asks for the end first.
                     let end = state.cluster.partition(topic, partition)?.stable_end();
-                    let end = if state.hears_late { 0 } else { end };
                     new.insert(Feed {
                         at: from,
                         end,
@@ -81,7 +86,7 @@ impl Feeds {
                 feed.buffered.clear();
                 feed.asked_from = None;
             }
-            feed.take_arrived(state);
+            feed.take_arrived(state, who, &place);
             feed.ask(state, &place)?;
             state.buffered_max = state.buffered_max.max(feed.buffered.len() + feed.on_the_way.len());
             Ok(feed.hand_out())
@@ -95,7 +100,7 @@ impl Feed {
         self.buffered.back().map_or(self.at, |last| last.next_offset)
     }
 
-    fn take_arrived(&mut self, state: &State) {
+    fn take_arrived(&mut self, state: &mut State, who: Who, place: &Place) {
         let now_ms = state.now_ms;
         let (arrived, left) = std::mem::take(&mut self.on_the_way)
             .into_iter()
@@ -104,7 +109,13 @@ impl Feed {
         let mut arrived: Vec<Answer> = arrived;
         arrived.sort_by_key(|answer| answer.due_ms);
         for answer in arrived {
-            self.end = answer.fetch.end_offset;
+            self.end = self.end.max(answer.fetch.end_offset);
+            if answer.number <= self.answered {
+                let again = answer.number == self.answered;
+                let how = if again { "again" } else { "after a later one" };
+                state.note(format!("{who}: what {place:?} had from {} on comes {how}", answer.from));
+            }
+            self.answered = self.answered.max(answer.number);
             let fits = answer.from == self.wanted() || state.cluster.has(Bug::AnyAnswer);
             if fits && answer.fetch.next_offset > answer.from {
                 self.buffered.push_back(answer.fetch);
@@ -122,6 +133,7 @@ impl Feed {
             return Ok(());
         }
         (self.asked_ms, self.asked_from) = (state.now_ms, Some(from));
+        self.asked += 1;
         if state.is_silent(place) || state.dice.chance(state.faults.lose) {
             return Ok(());
         }
@@ -132,6 +144,7 @@ impl Feed {
             let delay_ms = state.delay_ms();
             self.on_the_way.push(Answer {
                 due_ms: state.now_ms + delay_ms,
+                number: self.asked,
                 from,
                 fetch: fetch.clone(),
             });

@@ -128,7 +128,7 @@ impl Log for SimLog {
 
     fn read(&self, topic: &str, partition: u32, from_offset: u64, _bytes_max: usize) -> Result<Fetch, LogError> {
         self.world.touch(self.who, "read")?;
-        lock(&self.feeds).read(&self.world, (topic, partition), from_offset)
+        lock(&self.feeds).read((&self.world, self.who), (topic, partition), from_offset)
     }
 
     fn wait_for_appends(&self, _seen: u64, _timeout: Duration) -> Result<u64, LogError> {
