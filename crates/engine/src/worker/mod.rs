@@ -15,6 +15,7 @@ mod commit;
 mod partition;
 mod share;
 mod step;
+mod stillness;
 
 use std::fmt;
 use std::sync::Arc;
