@@ -10,8 +10,8 @@ import base64
 import json
 import sys
 import time
-from datetime import datetime, timedelta
-from typing import Any, Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable, Iterator
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -26,7 +26,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 import client
 
-EPOCH = datetime(1970, 1, 1)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def arguments() -> argparse.Namespace:
@@ -73,29 +73,29 @@ def stable_ends(options: argparse.Namespace, partitions: list[TopicPartition]) -
         time.sleep(0.1)
 
 
+def iso(moment: datetime) -> str:
+    """A moment in UTC, as text; Avro's logical types come as such."""
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
 def line(message: Message, decode: Callable[[bytes], Any]) -> str:
     key, value = message.key(), message.value()
     _, timestamp = message.timestamp()
-    moment = EPOCH + timedelta(milliseconds=timestamp)
     record = {
         "partition": message.partition(),
         "offset": message.offset(),
         "timestamp": timestamp,
-        "time": moment.isoformat(timespec="milliseconds") + "Z",
+        "time": iso(EPOCH + timedelta(milliseconds=timestamp)),
         "key": None if key is None else key.decode("utf-8", "replace"),
         "value": None if value is None else decode(value),
     }
     if message.headers():
         record["headers"] = {name: base64.b64encode(text or b"").decode() for name, text in message.headers()}
-    return json.dumps(record)
+    return json.dumps(record, default=iso)
 
 
-def main() -> int:
-    options = arguments()
-    if options.raw:
-        decode: Callable[[bytes], Any] = lambda value: base64.b64encode(value).decode()
-    else:
-        decode = client.decoder(options.topic, options.registry, options.schema)
+def messages(options: argparse.Namespace) -> Iterator[Message]:
+    """All records of the topic up to its end."""
     consumer = Consumer(
         client.properties(
             options,
@@ -128,7 +128,7 @@ def main() -> int:
         if error is None:
             # Records that came after the end was asked for are not this reader's.
             if message.offset() < left.get(message.partition(), 0):
-                print(line(message, decode))
+                yield message
             continue
         # At a partition's end: behind the last record there may be a transaction's marker, which is no message.
         if error.code() != KafkaError._PARTITION_EOF:
@@ -138,6 +138,16 @@ def main() -> int:
         elif message.offset() >= left.get(message.partition(), 0):
             left.pop(message.partition(), None)
     consumer.close()
+
+
+def main() -> int:
+    options = arguments()
+    if options.raw:
+        decode: Callable[[bytes], Any] = lambda value: base64.b64encode(value).decode()
+    else:
+        decode = client.decoder(options.topic, options.registry, options.schema)
+    for message in messages(options):
+        print(line(message, decode))
     return 0
 
 

@@ -7,8 +7,8 @@ import argparse
 import sys
 import time
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 import client
 
@@ -22,6 +22,12 @@ def arguments() -> argparse.Namespace:
     create.add_argument("--partitions", type=int, default=1)
     create.add_argument("--replication", type=int, default=-1, help="the cluster's default without")
     create.add_argument("--config", action="append", default=[], metavar="NAME=VALUE")
+    enlarge = chores.add_parser("enlarge", help="give a topic more partitions")
+    enlarge.add_argument("name")
+    enlarge.add_argument("--partitions", type=int, required=True, help="how many there are to be")
+    delete_records = chores.add_parser("delete-records", help="remove what stands below an offset in all partitions")
+    delete_records.add_argument("name")
+    delete_records.add_argument("--below", type=int, required=True)
     chores.add_parser("reach", help="say whether the cluster lets this client in, within a few seconds")
     in_sync = chores.add_parser("in-sync", help="wait until every partition has a leader and all replicas in sync")
     in_sync.add_argument("--brokers", type=int, required=True, help="how many have to be there")
@@ -37,14 +43,31 @@ def create(admin: AdminClient, options: argparse.Namespace) -> None:
     ]
     for future in admin.create_topics(wanted, operation_timeout=30).values():
         future.result()
+    wait_until_seen(admin, options.names, options.partitions)
+
+
+def enlarge(admin: AdminClient, options: argparse.Namespace) -> None:
+    for future in admin.create_partitions([NewPartitions(options.name, options.partitions)]).values():
+        future.result()
+    wait_until_seen(admin, [options.name], options.partitions)
+
+
+def delete_records(admin: AdminClient, options: argparse.Namespace) -> None:
+    partitions = admin.list_topics(options.name, timeout=30).topics[options.name].partitions
+    wanted = [TopicPartition(options.name, number, options.below) for number in partitions]
+    for future in admin.delete_records(wanted).values():
+        future.result()
+
+
+def wait_until_seen(admin: AdminClient, names: list[str], partitions: int) -> None:
     # Created is not yet known to every broker: a client that asks another one would not find it.
     deadline = time.monotonic() + 30
     while True:
         known = admin.list_topics(timeout=30).topics
-        if all(name in known and len(known[name].partitions) == options.partitions for name in options.names):
+        if all(name in known and len(known[name].partitions) == partitions for name in names):
             return
         if time.monotonic() > deadline:
-            raise SystemExit(f"created, but not to be seen: {options.names}")
+            raise SystemExit(f"created, but not to be seen: {names}")
         time.sleep(0.05)
 
 
@@ -77,7 +100,14 @@ def reach(admin: AdminClient, _: argparse.Namespace) -> None:
 def main() -> int:
     options = arguments()
     admin = AdminClient(client.properties(options))
-    {"create": create, "reach": reach, "in-sync": in_sync}[options.chore](admin, options)
+    chores = {
+        "create": create,
+        "enlarge": enlarge,
+        "delete-records": delete_records,
+        "reach": reach,
+        "in-sync": in_sync,
+    }
+    chores[options.chore](admin, options)
     return 0
 
 

@@ -67,7 +67,9 @@ fn resumed(
         }
         Some((commit, resume)) => {
             let range_ms = replay_range_ms(pipeline, &pipeline.jobs[job]);
-            start_changed(&mut task, log.as_ref(), commit, resume, range_ms)?;
+            let from = changed_from(&task, log.as_ref(), commit, resume, range_ms)?;
+            refuse_forgotten(&pipeline.name, commit, from, start)?;
+            task.start_changed(from, commit.offset);
         }
     }
     Ok(task)
@@ -109,23 +111,36 @@ fn refuse_lost(name: &str, commit: &Commit, resume: &Resume, start: u64) -> Resu
 }
 
 /// A changed plan has no use for the old plan's place: it reads again from as far back as it remembers itself.
-fn start_changed(
-    task: &mut Task,
+fn changed_from(
+    task: &Task,
     log: &dyn Log,
     commit: &Commit,
     resume: &Resume,
     range_ms: i64,
-) -> Result<(), EngineError> {
-    let from = match resume.clock_ms {
+) -> Result<u64, EngineError> {
+    match resume.clock_ms {
         Some(clock_ms) if task.has_window() => {
             let from_ms = clock_ms.saturating_sub(range_ms);
-            log.offset_at_time(&commit.topic, commit.partition, from_ms)?
-                .min(commit.offset)
+            let from = log.offset_at_time(&commit.topic, commit.partition, from_ms)?;
+            Ok(from.min(commit.offset))
         }
-        _ => commit.offset,
-    };
-    task.start_at(from, commit.offset);
-    Ok(())
+        _ => Ok(commit.offset),
+    }
+}
+
+/// A changed plan that would read from the first record that is left, though there were others before it, might miss some
+/// that its windows hold.
+fn refuse_forgotten(name: &str, commit: &Commit, from: u64, start: u64) -> Result<(), EngineError> {
+    let is_whole = start == 0 || start < from || from == commit.offset && start == from;
+    if is_whole {
+        return Ok(());
+    }
+    let (topic, partition) = (&commit.topic, commit.partition);
+    Err(EngineError::Topics(format!(
+        "{name} has changed since its last commit, and its windows reach back to records that retention has removed: topic \
+         {topic}, partition {partition} begins at offset {start}. Raise the topic's retention and wait, go back to the \
+         pipeline as it was, or run it under another file's name, which begins at the beginning"
+    )))
 }
 
 #[cfg(test)]
@@ -159,6 +174,21 @@ mod tests {
             ),
             "{error}"
         );
+    }
+
+    /// It once went on with windows of which retention had taken a part.
+    #[test]
+    fn a_changed_plan_without_what_its_windows_reach_back_to_is_refused() {
+        let refuse = |from, start| refuse_forgotten("rule", &commit(), from, start);
+        assert!(refuse(0, 0).is_ok(), "nothing was ever removed");
+        assert!(refuse(501, 500).is_ok(), "what was removed is older than that");
+        assert!(refuse(900, 900).is_ok(), "nothing is to be read again");
+        let error = refuse(500, 500).expect_err("it may be gone").to_string();
+        assert!(
+            error.starts_with("rule has changed since its last commit") && error.contains("begins at offset 500"),
+            "{error}"
+        );
+        assert!(refuse(900, 901).is_err(), "even what comes next is gone");
     }
 
     #[test]

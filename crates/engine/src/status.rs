@@ -22,6 +22,8 @@ pub struct TaskStatus {
     pub reads_from: u64,
     /// Offset of the first record that no commit had answered.
     pub answers_from: u64,
+    /// Whether what came before was answered by another plan: the pipeline has changed since its last commit.
+    pub is_changed: bool,
     /// What it counts, in this process: a task that comes back counts on.
     pub metrics: Arc<TaskMetrics>,
 }
@@ -138,6 +140,7 @@ mod tests {
             partition,
             reads_from: 0,
             answers_from: 0,
+            is_changed: false,
             metrics: list.metrics(0, partition),
         }
     }

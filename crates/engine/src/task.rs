@@ -61,6 +61,8 @@ pub struct Task {
     progress: Progress,
     dead_letters: Vec<DeadLetter>,
     fingerprint: u64,
+    /// What came before was answered by another plan.
+    is_changed: bool,
     /// The next record to process.
     position: u64,
     /// Answers for offsets below this are not given again.
@@ -148,6 +150,7 @@ impl Task {
             progress: Progress::new(2 * rules.remember_ms + rules.lateness_ms),
             dead_letters: Vec::new(),
             fingerprint: job.fingerprint(pipeline),
+            is_changed: false,
             position: 0,
             silent_below: 0,
             replay_marks: Vec::new(),
@@ -188,6 +191,17 @@ impl Task {
     pub(crate) fn start_at(&mut self, offset: u64, silent_below: u64) {
         self.position = offset;
         self.silent_below = silent_below;
+    }
+
+    /// Starts at an offset with nothing known but how far another plan has answered.
+    pub(crate) fn start_changed(&mut self, offset: u64, silent_below: u64) {
+        self.start_at(offset, silent_below);
+        self.is_changed = true;
+    }
+
+    /// Whether another plan answered before it.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
     }
 
     /// The next record to process.

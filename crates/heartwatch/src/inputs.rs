@@ -112,8 +112,10 @@ fn durability(survives: Option<&str>) -> Result<Durability, String> {
 /// while running stays what it is.
 pub(crate) fn log_error(error: LogError) -> anyhow::Error {
     match error {
-        LogError::UnknownTopic { .. }
-        | LogError::UnknownPartition { .. }
+        LogError::UnknownTopic { .. } => mistake(format!(
+            "{error}; check its name and the namespace, or make it with `heartwatch setup` or `heartwatch produce`"
+        )),
+        LogError::UnknownPartition { .. }
         | LogError::TopicDiffers { .. }
         | LogError::Invalid { .. }
         | LogError::EngineRunning { .. }

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use hw_log::batch::{BatchBuilder, Compression};
 use hw_log::{Append, Transaction};
 
 use super::{PartitionTask, ROUND, Worker};
 use crate::EngineError;
+use crate::dead_letter::DeadLetterBatches;
 
 impl Worker {
     /// Commits when it is time; says how long that may wait.
@@ -31,19 +31,17 @@ impl Worker {
     /// Appends what all tasks have answered since the last commit, with how far they have come.
     pub(super) fn commit(&mut self) -> Result<(), EngineError> {
         let mut transaction = Transaction::default();
-        let mut dead = BatchBuilder::new(Compression::Lz4);
+        let mut dead = DeadLetterBatches::default();
         let mut counts = Vec::new();
         for task in self.shares.iter_mut().flat_map(|share| &mut share.tasks) {
             counts.push(task.add_to(&mut transaction, &mut dead));
         }
-        if !dead.is_empty() {
-            let (topic, batch) = (self.prepared.pipeline.dead_letter_topic(), dead.finish());
-            transaction.appends.push(Append {
-                topic,
-                partition: 0,
-                batch,
-            });
-        }
+        let dead = dead.finish().into_iter().map(|batch| Append {
+            topic: self.prepared.pipeline.dead_letter_topic(),
+            partition: 0,
+            batch,
+        });
+        transaction.appends.extend(dead);
         if transaction.appends.is_empty() && transaction.commits.is_empty() {
             return Ok(());
         }

@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use hw_graph::Window;
-use hw_log::batch::BatchBuilder;
 use hw_log::{Append, Commit, Log, LogError, Transaction};
 
 use super::stillness::Stillness;
 use crate::EngineError;
 use crate::backoff::{Backoff, passes};
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::{DeadLetter, DeadLetterBatches};
 use crate::metrics::TaskMetrics;
 use crate::prepared::Prepared;
 use crate::resume::Resume;
@@ -84,6 +83,7 @@ impl PartitionTask {
             partition,
             reads_from: task.position(),
             answers_from: task.answers_from(),
+            is_changed: task.is_changed(),
             metrics: Arc::clone(task.metrics()),
         });
         PartitionTask {
@@ -192,11 +192,11 @@ impl PartitionTask {
     }
 
     /// Adds what is new to a transaction; says how many batches that is.
-    pub(super) fn add_to(&mut self, transaction: &mut Transaction, dead: &mut BatchBuilder) -> usize {
+    pub(super) fn add_to(&mut self, transaction: &mut Transaction, dead: &mut DeadLetterBatches) -> usize {
         let place = (self.task.position(), self.task.clock_ms());
         self.dead_letters.extend(self.task.take_dead_letters());
         for letter in &self.dead_letters {
-            letter.push_to(dead, &self.topic, self.partition);
+            dead.push(letter, &self.topic, self.partition);
         }
         let mut batches = std::mem::take(&mut self.batches);
         batches.extend(self.task.take_batches());

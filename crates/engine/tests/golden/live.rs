@@ -8,12 +8,13 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 use hw_avro::{Encoder, Schema, confluent};
 use hw_engine::{Clock, End, RunOptions, SystemClock};
+use hw_golden::{Answers, canonical};
 use hw_graph::{Pipeline, Stream};
 use hw_log::batch::{BatchBuilder, Compression, Scratch, partition_for_key, walk};
 use hw_log::{Append, Log, TopicOptions, Transaction};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::{Answers, Golden, rows};
+use crate::Golden;
 
 /// When the engine is stopped and started again.
 pub(crate) enum Restart {
@@ -212,12 +213,12 @@ fn read_sink(log: &dyn Log, sink: &Stream) -> Vec<String> {
                 let walked = walk(batch, &mut scratch, |record| {
                     let (id, avro) = confluent::split(record.value.expect("a value")).expect("a frame");
                     let schema = Schema::parse(&log.schema(id).expect("schema").expect("known")).expect("schema");
-                    let mut row = hw_avro::to_json(&schema, avro).expect("a row");
+                    let Value::Object(mut row) = hw_avro::to_json(&schema, avro).expect("a row") else {
+                        panic!("a row is an object")
+                    };
                     let time = sink.columns.field(sink.time).name().clone();
-                    row.as_object_mut()
-                        .expect("an object")
-                        .insert(time, json!(record.timestamp_ms));
-                    lines.push(rows::canonical(with_times(row, sink)));
+                    row.insert(time, json!(record.timestamp_ms));
+                    lines.push(canonical(with_times(row, sink)));
                     ControlFlow::Continue(())
                 });
                 walked.expect("a batch");
@@ -230,15 +231,15 @@ fn read_sink(log: &dyn Log, sink: &Stream) -> Vec<String> {
 }
 
 /// Milliseconds as the JSON writer of the other ways shows them.
-fn with_times(mut row: Value, sink: &Stream) -> Value {
+fn with_times(mut row: Map<String, Value>, sink: &Stream) -> Map<String, Value> {
     for field in sink.columns.fields() {
         if !matches!(field.data_type(), arrow::datatypes::DataType::Timestamp(_, _)) {
             continue;
         }
-        if let Some(time_ms) = row[field.name()].as_i64() {
+        if let Some(time_ms) = row.get(field.name()).and_then(Value::as_i64) {
             let array = arrow::array::TimestampMillisecondArray::from(vec![time_ms]);
             let text = arrow::util::display::array_value_to_string(&array, 0).expect("a time");
-            row[field.name()] = json!(text);
+            row.insert(field.name().clone(), json!(text));
         }
     }
     row

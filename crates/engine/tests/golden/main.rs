@@ -9,17 +9,15 @@ mod random;
 mod rows;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::RecordBatch;
+use hw_golden::{Answers, GoldenFolder};
 use hw_graph::Pipeline;
 use live::{Live, Restart};
 
-/// Rows by sink: JSON text, sorted.
-type Answers = BTreeMap<String, Vec<String>>;
-
 struct Golden {
-    folder: PathBuf,
+    folder: GoldenFolder,
     sql: String,
     overrides: Vec<(String, String)>,
     pipeline: Pipeline,
@@ -29,18 +27,17 @@ struct Golden {
 
 impl Golden {
     fn load(name: &str) -> Golden {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../tests/pipelines")
-            .join(name);
-        let sql = std::fs::read_to_string(folder.join("pipeline.sql")).expect("pipeline.sql");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folder = GoldenFolder::named(&repository, name);
+        let files = folder.inputs().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let sql = std::fs::read_to_string(folder.pipeline()).expect("pipeline.sql");
         let pipeline = hw_plan::plan("golden", &sql, &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
         let streams = pipeline.streams.iter().map(|stream| (&stream.name, &stream.columns));
         let tables = pipeline.tables.iter().map(|table| (&table.name, &table.columns));
         let mut inputs = BTreeMap::new();
         for (input, schema) in streams.chain(tables) {
-            let path = folder.join(format!("{input}.jsonl"));
-            if path.exists() {
-                inputs.insert(input.clone(), rows::read(&path, schema));
+            if let Some(path) = files.get(input) {
+                inputs.insert(input.clone(), rows::read(path, schema));
             }
         }
         Golden {
@@ -56,19 +53,16 @@ impl Golden {
         let batch = self.batch();
         if std::env::var_os("UPDATE_EXPECT").is_some() {
             for (sink, rows) in &batch {
-                std::fs::write(
-                    self.folder.join(format!("expected.{sink}.jsonl")),
-                    rows.join("\n") + "\n",
-                )
-                .expect("write");
+                self.folder.expect(sink, rows).expect("write");
             }
         }
-        let read = |sink: &String| {
-            let path = self.folder.join(format!("expected.{sink}.jsonl"));
-            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            (sink.clone(), text.lines().map(str::to_owned).collect())
-        };
-        batch.keys().map(read).collect()
+        let expected = self.folder.expected().expect("expected rows");
+        assert!(
+            expected.keys().eq(batch.keys()),
+            "every sink has a file: {:?}",
+            batch.keys()
+        );
+        expected
     }
 
     fn batch(&self) -> Answers {

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::Path;
 
+use hw_golden::GoldenFolder;
 use proptest::prelude::*;
 
 use crate::live::{Live, Restart};
@@ -88,7 +89,7 @@ fn golden(sql: &str, walks: &[Walk]) -> Golden {
         ),
     ]);
     Golden {
-        folder: PathBuf::new(),
+        folder: GoldenFolder::named(Path::new("no folder"), "random"),
         sql: sql.to_owned(),
         overrides,
         pipeline,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::json::{LineDelimitedWriter, ReaderBuilder};
-use serde_json::Value;
+use hw_golden::canonical;
 
 /// All rows of a file.
 pub(crate) fn read(path: &Path, schema: &SchemaRef) -> Vec<RecordBatch> {
@@ -45,27 +45,4 @@ pub(crate) fn to_json<'a>(batches: impl Iterator<Item = &'a RecordBatch>, column
         .collect();
     lines.sort();
     lines
-}
-
-/// One row as text that is the same for the same row.
-pub(crate) fn canonical(row: Value) -> String {
-    let Value::Object(fields) = row else {
-        panic!("a row is an object: {row}")
-    };
-    let fields = fields
-        .into_iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| (name, rounded(value)));
-    // The map sorts by name.
-    serde_json::to_string(&fields.collect::<std::collections::BTreeMap<_, _>>()).expect("json")
-}
-
-fn rounded(value: Value) -> Value {
-    match value.as_f64() {
-        Some(float) if value.is_f64() => {
-            let short: f64 = format!("{float:.7e}").parse().expect("a number");
-            serde_json::json!(short)
-        }
-        _ => value,
-    }
 }

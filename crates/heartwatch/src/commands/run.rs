@@ -169,13 +169,22 @@ fn begins(task: &TaskStatus) -> String {
         partition,
         reads_from,
         answers_from,
+        is_changed,
         ..
     } = task;
-    if reads_from == answers_from {
-        format!("partition {partition} from offset {answers_from}")
-    } else {
-        format!("partition {partition} from offset {answers_from} (state rebuilt from {reads_from})")
+    let mut notes = Vec::new();
+    if *is_changed {
+        notes.push("the pipeline has changed: it answers from here on, and nothing again".to_owned());
     }
+    if reads_from != answers_from {
+        notes.push(format!("state rebuilt from {reads_from}"));
+    }
+    let notes = if notes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", notes.join("; "))
+    };
+    format!("partition {partition} from offset {answers_from}{notes}")
 }
 
 /// The line that says now and then how fast it goes: often on a terminal, seldom in a log file.

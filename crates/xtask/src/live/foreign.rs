@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use super::commits::Commit;
 use super::findings::Row;
 use super::kit::{Classes, Kit};
 use super::process::{Ended, Process, Signal};
@@ -51,6 +53,20 @@ pub(crate) struct Record {
     pub(crate) key: Option<String>,
     /// None for a tombstone.
     pub(crate) value: Option<Row>,
+}
+
+/// A record as it is, bytes in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct RawRecord {
+    pub(crate) partition: u32,
+    pub(crate) offset: u64,
+    /// Milliseconds since the epoch.
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<String>,
+    /// None for a tombstone.
+    pub(crate) value: Option<String>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 /// What a producer is to send.
@@ -120,6 +136,22 @@ impl Foreign {
         Ok(())
     }
 
+    /// Gives a topic more partitions.
+    pub(crate) fn enlarge_topic(&self, name: &str, partitions: u32) -> Result<()> {
+        let mut command = self.python("topics.py");
+        command.args(["enlarge", name, "--partitions", &partitions.to_string()]);
+        Process::run("topics", &self.logs, &mut command, PATIENCE)?;
+        Ok(())
+    }
+
+    /// Removes all records of a topic below an offset, as retention does.
+    pub(crate) fn delete_records(&self, topic: &str, below: u64) -> Result<()> {
+        let mut command = self.python("topics.py");
+        command.args(["delete-records", topic, "--below", &below.to_string()]);
+        Process::run("topics", &self.logs, &mut command, PATIENCE)?;
+        Ok(())
+    }
+
     /// Fails when the cluster does not let these clients in.
     pub(crate) fn reach(&self) -> Result<()> {
         Process::run("reach", &self.logs, self.python("topics.py").arg("reach"), PATIENCE)?;
@@ -177,7 +209,42 @@ impl Foreign {
             }
         }
         let ended = Process::run(&format!("consume-{topic}"), &self.logs, &mut command, LONG_PATIENCE)?;
-        ended.out.lines().map(record).collect()
+        lines_of(&ended)
+    }
+
+    /// As [`Foreign::consume`], byte for byte.
+    pub(crate) fn consume_raw(&self, topic: &str) -> Result<Vec<RawRecord>> {
+        let mut command = self.python("consume.py");
+        command.args(["--topic", topic, "--raw"]);
+        lines_of(&Process::run(
+            &format!("consume-{topic}"),
+            &self.logs,
+            &mut command,
+            LONG_PATIENCE,
+        )?)
+    }
+
+    /// Every commit that a group has made of a topic's partitions, in order.
+    pub(crate) fn commits(&self, group: &str, topic: &str) -> Result<Vec<Commit>> {
+        let mut command = self.python("commits.py");
+        command.args(["--group", group, "--topic", topic]);
+        lines_of(&Process::run(
+            &format!("commits-{group}"),
+            &self.logs,
+            &mut command,
+            LONG_PATIENCE,
+        )?)
+    }
+
+    /// Sends readings, some of them spoiled; `produce_poison.py` says how. It prints where each has come to stand.
+    pub(crate) fn produce_poison(&self, topic: &str, file: &Path, registry: &str, rate: u32) -> Result<Process> {
+        let mut command = self.python("produce_poison.py");
+        command.args(["--topic", topic, "--file"]).arg(file);
+        command.arg("--schema").arg(self.kit.schema("reading"));
+        command.args(["--registry", registry, "--rate", &rate.to_string()]);
+        let mut process = Process::start("poison", &self.logs, &mut command)?;
+        process.wait_for("started", PATIENCE)?;
+        Ok(process)
     }
 
     /// Partition, offset and key of what Kafka's console consumer sees of a topic, read_committed, until nothing has come
@@ -240,8 +307,10 @@ impl Record {
     }
 }
 
-fn record(line: &str) -> Result<Record> {
-    serde_json::from_str(line).with_context(|| format!("a consumer printed {line}"))
+/// What a client printed, a value a line.
+pub(crate) fn lines_of<T: DeserializeOwned>(ended: &Ended) -> Result<Vec<T>> {
+    let parse = |line: &str| serde_json::from_str(line).with_context(|| format!("{} printed {line}", ended.name));
+    ended.out.lines().map(parse).collect()
 }
 
 fn id_of(files: &BTreeMap<u32, PathBuf>, schema: &Path) -> Result<u32> {
@@ -269,7 +338,7 @@ mod tests {
     fn lines_of_consumers_are_understood() {
         let line = r#"{"partition": 1, "offset": 7, "timestamp": 5, "time": "1970-01-01T00:00:00.005", "key": "u",
                        "value": {"user_id": "u", "readings": 3}}"#;
-        let record = record(line).unwrap();
+        let record: Record = serde_json::from_str(line).unwrap();
         assert_eq!((record.partition, record.offset, record.timestamp), (1, 7, 5));
         let row = serde_json::Value::from(record.row()).to_string();
         assert_eq!(row, r#"{"readings":3,"time":"1970-01-01T00:00:00.005","user_id":"u"}"#);

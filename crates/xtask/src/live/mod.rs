@@ -5,6 +5,10 @@
 //! nothing on the machine.
 
 mod cluster;
+mod commits;
+mod dead_letters;
+mod deployment;
+mod disorder;
 mod findings;
 mod foreign;
 mod interrupt;
@@ -12,6 +16,7 @@ mod kit;
 mod machine;
 mod options;
 mod oracle;
+mod poison;
 mod ports;
 mod process;
 mod program;

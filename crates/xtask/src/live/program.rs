@@ -51,6 +51,11 @@ impl Program {
         self.0.finish(patience)?.succeeded()
     }
 
+    /// Waits for its end, good or not.
+    pub(crate) fn end(self) -> Result<Ended> {
+        self.0.finish(PATIENCE)
+    }
+
     /// Waits for its end, which has to be good.
     pub(crate) fn finish(self, patience: Duration) -> Result<Ended> {
         self.0.finish(patience)?.succeeded()

@@ -6,15 +6,16 @@
 //! # Constraints
 //!
 //! - Every reading is valid, or it is refused: who judges invalid ones is not asked here.
-//! - No partition was idle before its end: marks of idle partitions are not known here, but for the last, which answers
-//!   all that waits.
+//! - When a partition was idle, only who ran it knows: its marks are handed in, the last of them, which answers all that
+//!   waits, as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use hw_reference::{Reference, Refused, Rules, Window};
 use serde_json::{Value, json};
 
+use super::commits::{Mark, Marks};
 use super::findings::Row;
 use super::foreign::Record;
 
@@ -41,6 +42,8 @@ pub(crate) struct Expected {
     pub(crate) findings: Vec<Row>,
     /// Partition and offset of every late reading.
     pub(crate) late: BTreeSet<(u32, u64)>,
+    /// Of every reading too far ahead of its partition's clock.
+    pub(crate) skewed: BTreeSet<(u32, u64)>,
 }
 
 /// A reading, as far as the rule looks at it.
@@ -52,6 +55,24 @@ struct Reading {
     latitude: f64,
     longitude: f64,
     heart_rate: i64,
+}
+
+/// What the reference says of a partition, whose readings it numbers.
+struct Answers {
+    refused: Vec<(u64, Refused)>,
+    /// Every answer's time, and the readings in its window.
+    windows: Vec<(i64, Vec<u64>)>,
+}
+
+/// The marks of so many partitions that were never idle before their ends.
+pub(crate) fn idle_at_the_end(partitions: u32) -> Marks {
+    let last = Mark {
+        offset: u64::MAX,
+        clock_ms: END_MS,
+    };
+    (0..partitions)
+        .map(|partition| (partition, BTreeSet::from([last])))
+        .collect()
 }
 
 impl Rule {
@@ -71,7 +92,7 @@ impl Rule {
     }
 
     /// The findings over readings of all partitions, each partition's in the order of offsets.
-    pub(crate) fn findings(&self, readings: &[Record], baselines: &[Record]) -> Result<Expected> {
+    pub(crate) fn findings(&self, readings: &[Record], baselines: &[Record], marks: &Marks) -> Result<Expected> {
         let mut partitions: BTreeMap<u32, Vec<Reading>> = BTreeMap::new();
         for record in readings {
             partitions.entry(record.partition).or_default().push(reading(record)?);
@@ -79,49 +100,54 @@ impl Rule {
         let ranges: BTreeMap<String, (i64, i64)> = baselines.iter().map(range).collect::<Result<_>>()?;
         let mut expected = Expected::default();
         for (partition, readings) in partitions {
-            self.partition(partition, &readings, &ranges, &mut expected)?;
+            let marks = marks.get(&partition).into_iter().flatten();
+            let answers = self.answers(&readings, marks.copied().collect());
+            for (number, why) in answers.refused {
+                let refused = match why {
+                    Refused::Late => &mut expected.late,
+                    Refused::Skewed => &mut expected.skewed,
+                };
+                refused.insert((partition, at(&readings, number)?.offset));
+            }
+            for (time_ms, members) in answers.windows {
+                let members: Vec<&Reading> = members
+                    .iter()
+                    .map(|number| at(&readings, *number))
+                    .collect::<Result<_>>()?;
+                let user = &members.first().context("invariant: a row is in its own window")?.user;
+                let found = ranges
+                    .get(user)
+                    .and_then(|range| self.judge(user, time_ms, &members, *range));
+                expected.findings.extend(found);
+            }
         }
         Ok(expected)
     }
 
-    fn partition(
-        &self,
-        partition: u32,
-        readings: &[Reading],
-        ranges: &BTreeMap<String, (i64, i64)>,
-        expected: &mut Expected,
-    ) -> Result<()> {
+    /// One partition by the rules of time.
+    fn answers(&self, readings: &[Reading], marks: Vec<Mark>) -> Answers {
         let window = Window::Sliding {
             length_ms: self.window_ms,
         };
         let mut reference = Reference::new(self.rules(), window);
         let mut keys: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut marks = marks.into_iter().peekable();
         for reading in readings {
+            // A partition that was idle moved its clock before what came next.
+            while let Some(mark) = marks.next_if(|mark| mark.offset <= reading.offset) {
+                reference.mark(mark.clock_ms);
+            }
             let next = keys.len() as u32;
             let key = *keys.entry(&reading.user).or_insert(next);
             reference.record(key, reading.time_ms, reading.heart_rate, true);
         }
-        reference.mark(END_MS);
+        marks.for_each(|mark| reference.mark(mark.clock_ms));
         let answers = reference.take();
-        for (number, why) in &answers.refused {
-            ensure!(
-                *why == Refused::Late,
-                "partition {partition} has a reading far ahead of the others"
-            );
-            expected.late.insert((partition, at(readings, *number)?.offset));
+        let times_ms = answers.rows.iter().map(|answer| answer.time_ms);
+        Answers {
+            refused: answers.refused,
+            windows: times_ms.zip(reference.take_windows()).collect(),
         }
-        for (answer, members) in answers.rows.iter().zip(reference.take_windows()) {
-            let members: Vec<&Reading> = members
-                .iter()
-                .map(|number| at(readings, *number))
-                .collect::<Result<_>>()?;
-            let user = &members.first().context("invariant: a row is in its own window")?.user;
-            let found = ranges
-                .get(user)
-                .and_then(|range| self.judge(user, answer.time_ms, &members, *range));
-            expected.findings.extend(found);
-        }
-        Ok(())
     }
 
     fn rules(&self) -> Rules {
@@ -240,7 +266,9 @@ mod tests {
     fn expected(readings: &[Record]) -> Expected {
         let range = json!({"user_id": "u", "min_heart_rate": 50, "max_heart_rate": 90});
         let baselines = [record(0, 0, "u", 0, range)];
-        Rule::SHIPPED.findings(readings, &baselines).unwrap()
+        Rule::SHIPPED
+            .findings(readings, &baselines, &idle_at_the_end(3))
+            .unwrap()
     }
 
     #[test]
@@ -284,7 +312,46 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_answers_what_waits_and_makes_the_next_reading_late() {
+        let readings = [
+            reading(0, 0, 0, 100),
+            reading(0, 1, 4_000, 101),
+            reading(0, 2, 8_000, 102),
+            reading(0, 5, 8_000, 102),
+        ];
+        let mark = |offset| {
+            Marks::from([(
+                0,
+                BTreeSet::from([Mark {
+                    offset,
+                    clock_ms: 9_000,
+                }]),
+            )])
+        };
+        let range = json!({"user_id": "u", "min_heart_rate": 50, "max_heart_rate": 90});
+        let baselines = [record(0, 0, "u", 0, range)];
+        let with = |mark: Marks| Rule::SHIPPED.findings(&readings, &baselines, &mark).unwrap();
+        let before = with(mark(3));
+        assert_eq!((before.findings.len(), before.late), (1, BTreeSet::from([(0, 5)])));
+        // Behind the last reading, it answers both of the same time.
+        let after = with(mark(6));
+        assert_eq!((after.findings.len(), after.late.len()), (2, 0));
+    }
+
+    #[test]
+    fn a_watch_days_ahead_is_refused() {
+        let mut readings = [reading(0, 0, 0, 100), reading(0, 1, 100_000_000, 101)];
+        readings[1].key = Some("v".to_owned());
+        let expected = expected(&readings);
+        assert_eq!((expected.skewed, expected.late.len()), (BTreeSet::from([(0, 1)]), 0));
+    }
+
+    #[test]
     fn what_is_not_valid_is_refused() {
-        assert!(Rule::SHIPPED.findings(&[reading(0, 0, 0, 301)], &[]).is_err());
+        assert!(
+            Rule::SHIPPED
+                .findings(&[reading(0, 0, 0, 301)], &[], &Marks::new())
+                .is_err()
+        );
     }
 }

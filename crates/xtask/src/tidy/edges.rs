@@ -39,7 +39,12 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         room: "engine",
         product: &["graph", "log", "avro"],
-        tests: &["plan", "batch", "reference"],
+        tests: &["plan", "batch", "reference", "golden"],
+    },
+    Allowed {
+        room: "golden",
+        product: &[],
+        tests: &[],
     },
     Allowed {
         room: "graph",
@@ -100,7 +105,7 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         room: "xtask",
-        product: &["reference"],
+        product: &["reference", "golden"],
         tests: &[],
     },
 ];

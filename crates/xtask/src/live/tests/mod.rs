@@ -3,13 +3,18 @@
 //! A test says what it shows by its name, and asserts by an error.
 
 mod crates;
+mod encrypted;
 mod foreign;
+mod golden;
 mod oracle;
+mod poison;
 mod produce;
 mod program;
 mod quorum;
 mod registry;
 mod secured;
+mod sentences;
+mod time_rules;
 mod workers;
 
 use super::runner::LiveTest;
@@ -61,6 +66,22 @@ pub(super) const ALL: &[LiveTest] = &[
         run: crates::log_keeps_its_promises,
     },
     LiveTest {
+        name: "golden_pipelines_answer_on_kafka",
+        run: golden::pipelines_answer_on_kafka,
+    },
+    LiveTest {
+        name: "kafka_keeps_the_rules_of_time",
+        run: time_rules::kafka_keeps_the_rules_of_time,
+    },
+    LiveTest {
+        name: "poison_is_a_dead_letter_once",
+        run: poison::is_a_dead_letter_once,
+    },
+    LiveTest {
+        name: "sentences_say_what_to_do",
+        run: sentences::say_what_to_do,
+    },
+    LiveTest {
         name: "killed_worker_loses_and_doubles_nothing",
         run: workers::killed_worker_loses_and_doubles_nothing,
     },
@@ -75,6 +96,10 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "secured_broker_lets_its_friends_in",
         run: secured::broker_lets_its_friends_in,
+    },
+    LiveTest {
+        name: "encrypted_broker_serves_the_whole_way",
+        run: encrypted::findings_come_by_tls,
     },
     LiveTest {
         name: "quorum_survives_the_death_of_each_broker",

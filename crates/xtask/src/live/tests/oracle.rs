@@ -10,7 +10,7 @@ use super::super::foreign::{Foreign, Load, Record, Schemas, Transaction};
 use super::super::oracle;
 use super::super::program::Program;
 use super::super::stage::{Stage, World};
-use super::super::time_rules::Rule;
+use super::super::time_rules::{Rule, idle_at_the_end};
 
 /// The shipped rule.
 const PIPELINE: &str = "pipelines/still_out_of_range.sql";
@@ -92,7 +92,8 @@ pub(super) fn knows_late_readings(stage: &Stage, _: &mut World) -> Result<()> {
     ];
     Program::run(stage, "run", &run, &[])?;
 
-    let expected = rule.findings(&of_file(&readings)?, &of_file(&baselines)?)?;
+    let marks = idle_at_the_end(1);
+    let expected = rule.findings(&of_file(&readings)?, &of_file(&baselines)?, &marks)?;
     let tail = |topic: &str| -> Result<String> {
         let tail = ["tail", topic, "--log", &log, "--from-beginning", "--until-end"];
         Ok(Program::run(stage, "tail", &tail, &[])?.out)
@@ -110,7 +111,7 @@ pub(super) fn knows_late_readings(stage: &Stage, _: &mut World) -> Result<()> {
 }
 
 /// A file's lines as a topic of one partition would have them.
-fn of_file(file: &str) -> Result<Vec<Record>> {
+pub(super) fn of_file(file: &str) -> Result<Vec<Record>> {
     let mut records = as_records(&std::fs::read_to_string(file)?)?;
     for record in &mut records {
         let value = record.value.as_ref().context("invariant: a line is a value")?;
@@ -121,7 +122,8 @@ fn of_file(file: &str) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-fn as_records(lines: &str) -> Result<Vec<Record>> {
+/// Lines as records of one partition.
+pub(super) fn as_records(lines: &str) -> Result<Vec<Record>> {
     let record = |(offset, row): (u64, Row)| Record {
         partition: 0,
         offset,
