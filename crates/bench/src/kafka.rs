@@ -9,31 +9,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use hw_avro::{Encoder, Schema, confluent, shipped};
 use hw_engine::{Clock, RunOptions, Running, SystemClock, TaskMetrics};
 use hw_graph::Pipeline;
-use hw_log::batch::{BatchBuilder, Compression, partition_for_key};
+use hw_log::Log;
 use hw_log::kafka::KafkaLog;
-use hw_log::{Append, Log, TopicOptions, Transaction};
-use hw_town::Reading;
 use hw_town::steady::{Order, Steady};
 
+use crate::BenchError;
 use crate::engine::{EngineBench, Form, measure_engine};
-use crate::load::{baselines, user_id};
-use crate::{BenchError, Encoded};
+use crate::process::{cpu_time, forget_peak, peak_bytes};
+use crate::sender::{PARTITIONS, Sender};
 
 /// As the peers' benchmark has it.
 const USERS: u32 = 20_000;
-const PARTITIONS: u32 = 12;
 
-/// Readings of one partition in a batch: about what a producer with 128 KiB batches sends.
-const BATCH_RECORDS: usize = 2_200;
+/// So long after the others a last reading comes to each partition, so that all windows close.
+const LAST_AFTER_S: u32 = 100;
 
 /// Bytes on their way to the brokers at most.
-const BYTES_UNDER_WAY_MAX: usize = 64 << 20;
+pub(crate) const BYTES_UNDER_WAY_MAX: usize = 64 << 20;
 
-/// An idle partition answers what waits after five seconds; then all findings have to be there.
+/// An idle partition answers the last reading after five seconds; then all findings have to be there.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a stretch of work took.
@@ -41,11 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Work {
     /// Readings.
     pub readings: u64,
-    /// From the first to the last commit.
+    /// From the start to the last commit.
     pub elapsed: Duration,
+    /// From the start until the workers have joined, with all ranges in memory; zero when producing.
+    pub started: Duration,
     /// Of this process, user and system.
     pub cpu: Duration,
-    /// The greatest resident set of this process so far, in bytes.
+    /// The greatest resident set of this process meanwhile, in bytes.
     pub peak_bytes: u64,
     /// Findings that were written; 0 when producing.
     pub findings: u64,
@@ -53,27 +51,35 @@ pub struct Work {
 
 /// Readings on a cluster, ready for pipelines.
 pub struct KafkaBench {
-    log: Arc<dyn Log>,
-    cluster: Arc<KafkaLog>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) cluster: Arc<KafkaLog>,
+    pub(crate) load: Steady,
     seconds: u32,
 }
 
 impl KafkaBench {
-    /// Uses the cluster under the namespace that `cluster` has.
+    /// Uses the cluster under the namespace that `cluster` has, for the load of the peers' benchmark.
     pub fn new(cluster: Arc<KafkaLog>, readings: u64) -> KafkaBench {
+        KafkaBench::of(cluster, USERS, readings.div_ceil(u64::from(USERS)) as u32)
+    }
+
+    /// Uses the cluster for another number of users, who send so many seconds long.
+    pub(crate) fn of(cluster: Arc<KafkaLog>, users: u32, seconds: u32) -> KafkaBench {
         let log = Arc::clone(&cluster) as Arc<dyn Log>;
         KafkaBench {
             log,
             cluster,
-            seconds: readings.div_ceil(u64::from(USERS)) as u32,
+            load: Steady {
+                users,
+                order: Order::Same,
+            },
+            seconds,
         }
     }
 
-    fn load() -> Steady {
-        Steady {
-            users: USERS,
-            order: Order::Same,
-        }
+    /// How many readings there are.
+    pub fn readings(&self) -> u64 {
+        u64::from(self.seconds) * u64::from(self.load.users) + u64::from(PARTITIONS)
     }
 
     /// Makes the topics and brings the readings and everyone's range in. The readings are encoded while they are sent.
@@ -81,68 +87,25 @@ impl KafkaBench {
     /// # Errors
     /// When anything fails; nothing should.
     pub fn produce(&self) -> Result<Work, BenchError> {
-        let pipeline = plan(Form::Tumbling)?;
-        let source = &pipeline.streams[pipeline.jobs[0].source];
-        self.log
-            .create_topic(&source.topic, &TopicOptions::stream(PARTITIONS))?;
-        self.log
-            .create_topic(&pipeline.tables[0].topic, &TopicOptions::table(1))?;
-        self.produce_baselines(&pipeline)?;
-        let schema = hw_engine::value_schema(&source.record, &source.columns, hw_engine::outside_value(source))?;
-        let id = self
-            .log
-            .register_schema(&format!("{}-value", source.topic), &schema.to_json())?;
-        let encoded = Encoded::new(Self::load(), source, id)?;
-        let users_of = users_by_partition();
-        let mut builder = BatchBuilder::new(Compression::Lz4);
+        let sender = self.sender(&plan(Form::Tumbling)?)?;
         let mut to_brokers = self.cluster.pipeline(BYTES_UNDER_WAY_MAX)?;
         let (began, cpu) = (Instant::now(), cpu_time());
+        forget_peak();
         // A partition's batches span seconds, as they do with a producer that lingers.
-        let per_batch = (BATCH_RECORDS / (USERS / PARTITIONS) as usize).max(1) as u32;
+        let per_batch = sender.seconds_a_batch();
         for first in (0..self.seconds).step_by(per_batch as usize) {
-            for (partition, users) in (0..).zip(&users_of) {
-                let seconds = first..(first + per_batch).min(self.seconds);
-                let load = Self::load();
-                let readings: Vec<Reading> = seconds
-                    .flat_map(|second| users.iter().map(move |user| load.reading(second, *user)))
-                    .collect();
-                to_brokers.send(Append {
-                    topic: source.topic.clone(),
-                    partition,
-                    batch: encoded.unplaced(&mut builder, &readings)?,
-                })?;
-                while to_brokers.next_base_offset().is_some() {}
-            }
+            sender.send(&mut to_brokers, first..(first + per_batch).min(self.seconds))?;
+        }
+        for partition in 0..PARTITIONS {
+            to_brokers.send(sender.last(partition, self.seconds + LAST_AFTER_S)?)?;
         }
         to_brokers.flush()?;
         Ok(self.work(began, cpu, 0))
     }
 
-    fn produce_baselines(&self, pipeline: &Pipeline) -> Result<(), BenchError> {
-        let topic = &pipeline.tables[0].topic;
-        let schema = Schema::parse(shipped::BASELINE)?;
-        let id = self.log.register_schema(&format!("{topic}-value"), &schema.to_json())?;
-        let rows = baselines(pipeline, USERS)?;
-        let columns: Vec<ArrayRef> = rows.columns().to_vec();
-        let encoder = Encoder::compile(&schema, rows.schema_ref())?;
-        let (bound, header) = (encoder.bind(&columns)?, confluent::header(id));
-        let keys = rows.column(pipeline.tables[0].key).as_string::<i32>();
-        let mut builder = BatchBuilder::new(Compression::Lz4);
-        for row in 0..keys.len() {
-            let mut value = header.to_vec();
-            bound.encode(row, &mut value);
-            builder.push(0, Some(keys.value(row).as_bytes()), Some(&value), &[]);
-        }
-        let appends = vec![Append {
-            topic: topic.clone(),
-            partition: 0,
-            batch: builder.finish(),
-        }];
-        self.log.append(&Transaction {
-            appends,
-            commits: Vec::new(),
-        })?;
-        Ok(())
+    /// Makes the topics, brings everyone's range in, and makes ready to send readings.
+    pub(crate) fn sender(&self, pipeline: &Pipeline) -> Result<Sender, BenchError> {
+        Sender::new(self.log.as_ref(), pipeline, self.load)
     }
 
     /// Runs a pipeline from the first reading until all are committed, and looks whether its findings are right.
@@ -156,10 +119,13 @@ impl KafkaBench {
             workers,
             ..RunOptions::default()
         };
+        forget_peak();
         let (began, cpu) = (Instant::now(), cpu_time());
         let running = hw_engine::start(&pipeline, &self.log, &clock, &options)?;
-        self.wait_until_committed(&pipeline, &running)?;
+        let started = began.elapsed();
+        self.wait_until_committed(&pipeline, || running.is_finished())?;
         let mut work = self.work(began, cpu, 0);
+        work.started = started;
         let expected = self.expected(form)?;
         let waiting = Instant::now();
         while findings(&running) < expected && waiting.elapsed() < PATIENCE {
@@ -188,7 +154,12 @@ impl KafkaBench {
         Ok(())
     }
 
-    fn wait_until_committed(&self, pipeline: &Pipeline, running: &Running) -> Result<(), BenchError> {
+    /// Waits until all readings are committed, or the one who works on them has ended.
+    pub(crate) fn wait_until_committed(
+        &self,
+        pipeline: &Pipeline,
+        mut has_ended: impl FnMut() -> bool,
+    ) -> Result<(), BenchError> {
         let ends = self.log.ranges(&pipeline.streams[pipeline.jobs[0].source].topic)?;
         let group = hw_engine::group(pipeline, 0);
         loop {
@@ -200,7 +171,7 @@ impl KafkaBench {
             if (0..)
                 .zip(&ends)
                 .all(|(partition, range)| is_done((partition, range.end)))
-                || running.is_finished()
+                || has_ended()
             {
                 return Ok(());
             }
@@ -213,11 +184,11 @@ impl KafkaBench {
         if form == Form::Tumbling {
             let windows = u64::from(self.seconds / 10);
             let with_movers = (0..windows).filter(|window| (37 + window) % 10 == 0).count() as u64;
-            return Ok((windows - with_movers) * u64::from(USERS / 100));
+            return Ok((windows - with_movers) * u64::from(self.load.users / 100));
         }
         let in_memory = measure_engine(&EngineBench {
             form,
-            load: Self::load(),
+            load: self.load,
             window_s: 10,
             warm_s: 0,
             measured_s: self.seconds,
@@ -227,8 +198,9 @@ impl KafkaBench {
 
     fn work(&self, began: Instant, cpu: Duration, findings: u64) -> Work {
         Work {
-            readings: u64::from(self.seconds) * u64::from(USERS),
+            readings: self.readings(),
             elapsed: began.elapsed(),
+            started: Duration::ZERO,
             cpu: cpu_time().saturating_sub(cpu),
             peak_bytes: peak_bytes(),
             findings,
@@ -236,7 +208,7 @@ impl KafkaBench {
     }
 }
 
-fn plan(form: Form) -> Result<Pipeline, BenchError> {
+pub(crate) fn plan(form: Form) -> Result<Pipeline, BenchError> {
     let name = match form {
         Form::Tumbling => "tumbling",
         Form::Sliding => "sliding",
@@ -244,32 +216,7 @@ fn plan(form: Form) -> Result<Pipeline, BenchError> {
     Ok(hw_plan::plan(name, form.sql(), &[]).map_err(Box::new)?)
 }
 
-fn users_by_partition() -> Vec<Vec<u32>> {
-    let mut users = vec![Vec::new(); PARTITIONS as usize];
-    for user in 0..USERS {
-        users[partition_for_key(user_id(user).as_bytes(), PARTITIONS) as usize].push(user);
-    }
-    users
-}
-
 fn findings(running: &Running) -> u64 {
     let tasks = running.tasks.ever();
     tasks.iter().map(|task| TaskMetrics::get(&task.metrics.rows_out)).sum()
-}
-
-/// User and system time of this process, as Linux counts it: in hundredths of a second. Zero elsewhere.
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Behind the name in brackets, which may hold anything, come the fields from the third on.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |place: usize| fields.get(place).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
-}
-
-/// The greatest resident set so far, as Linux counts it. Zero elsewhere.
-fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1_024
 }

@@ -5,12 +5,20 @@
 mod engine;
 mod folder;
 mod kafka;
+mod latency;
 mod load;
+mod peer;
+mod process;
+mod restart;
+mod sender;
 
 pub use engine::{EngineBench, EngineMeasured, EngineRun, Form, Second, measure_batch, measure_engine};
 pub use folder::{LogBench, LogMeasured, measure_log};
 pub use kafka::{KafkaBench, Work};
+pub use latency::Latency;
 pub use load::{Encoded, baselines, columns, user_id};
+pub use peer::PeerWork;
+pub use restart::{RestartBench, Restarted};
 
 /// Why a benchmark could not run.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +51,14 @@ pub enum BenchError {
         expected: u64,
         /// As it is.
         found: u64,
+    },
+    /// Another stream processor could not be run.
+    #[error("{name}: {reason}")]
+    Peer {
+        /// As it was named.
+        name: String,
+        /// What happened.
+        reason: String,
     },
     /// Columns do not fit.
     #[error("{0}")]

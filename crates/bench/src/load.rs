@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::SchemaRef;
-use hw_avro::{Encoder, confluent};
+use hw_avro::{Encoder, Schema, confluent};
 use hw_graph::{Pipeline, Stream};
 use hw_log::RawBatch;
 use hw_log::batch::{BatchBuilder, Compression};
@@ -34,14 +34,22 @@ impl Encoded {
     /// `stream` is the pipeline's stream of readings; its schema has the id `schema_id`.
     pub fn new(load: Steady, stream: &Stream, schema_id: u32) -> Result<Encoded, BenchError> {
         let schema = hw_engine::value_schema(&stream.record, &stream.columns, hw_engine::outside_value(stream))?;
+        Encoded::written_as(&schema, load, stream, schema_id)
+    }
+
+    /// As [`Encoded::new`], with a writer's schema of its own. No value is null.
+    pub fn written_as(schema: &Schema, load: Steady, stream: &Stream, schema_id: u32) -> Result<Encoded, BenchError> {
         let value: Vec<usize> = (0..stream.columns.fields().len())
             .filter(|column| *column != stream.time)
             .collect();
-        let encoder = Encoder::compile(&schema, &stream.columns.project(&value)?)?;
+        let present = stream.columns.fields().iter();
+        let present = present.map(|field| field.as_ref().clone().with_nullable(false));
+        let columns = Arc::new(arrow::datatypes::Schema::new(present.collect::<Vec<_>>()));
+        let encoder = Encoder::compile(schema, &columns.project(&value)?)?;
         let header = confluent::header(schema_id);
         Ok(Encoded {
             load,
-            columns: stream.columns.clone(),
+            columns,
             encoder,
             header,
             next_offset: 0,

@@ -16,5 +16,5 @@ mod table;
 mod times;
 
 pub use error::{Malformed, Problem, ReadError};
-pub use table::{BATCH_ROWS, BatchReader, Table, open};
+pub use table::{BATCH_ROWS, BatchReader, Renamed, Table, open};
 pub use times::{format_time, parse_time};

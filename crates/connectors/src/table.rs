@@ -4,9 +4,10 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::{Malformed, Problem, ReadError, csv, jsonl, parquet};
 
@@ -24,17 +25,41 @@ pub struct Table {
     pub time: Option<usize>,
 }
 
+/// A column that a file calls otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The name in the file.
+    pub from: String,
+    /// The name in the table.
+    pub to: String,
+}
+
 /// A file that is being read.
 pub trait BatchReader {
     /// The next rows, at most [`BATCH_ROWS`]; an empty batch when so many lines in a row were malformed, `None` at the end.
     /// Lines that were left out are added to `problems`.
     fn next_batch(&mut self, problems: &mut Vec<Problem>) -> Result<Option<RecordBatch>, ReadError>;
+
+    /// How many of the file's bytes have been read; of Parquet files an estimate by rows.
+    fn bytes_read(&self) -> u64;
 }
 
-/// Opens a file by its extension: `.csv`, `.parquet`, and JSON lines as `.jsonl`, `.ndjson`, `.json` or `.data`.
-pub fn open(path: &Path, table: &Table, malformed: Malformed) -> Result<Box<dyn BatchReader>, ReadError> {
+/// Opens a file by its extension: `.csv`, `.parquet`, and JSON lines as `.jsonl`, `.ndjson`, `.json` or `.data`. `renamed` are
+/// the columns that the file calls otherwise than the table.
+pub fn open(
+    path: &Path,
+    table: &Table,
+    malformed: Malformed,
+    renamed: &[Renamed],
+) -> Result<Box<dyn BatchReader>, ReadError> {
     let file_name = path.display().to_string();
     table.check(&file_name)?;
+    if !renamed.is_empty() {
+        return Ok(Box::new(Relabelled {
+            inner: open(path, &table.as_in_file(renamed), malformed, &[])?,
+            columns: table.columns.clone(),
+        }));
+    }
     let extension = path
         .extension()
         .and_then(|extension| extension.to_str())
@@ -48,7 +73,7 @@ pub fn open(path: &Path, table: &Table, malformed: Malformed) -> Result<Box<dyn 
     };
     match extension.as_str() {
         "jsonl" | "ndjson" | "json" | "data" => Ok(Box::new(jsonl::Reader::new(file()?, file_name, table, malformed))),
-        "csv" => Ok(Box::new(csv::Reader::new(file()?, file_name, table, malformed, &[])?)),
+        "csv" => Ok(Box::new(csv::Reader::new(file()?, file_name, table, malformed)?)),
         "parquet" => Ok(Box::new(parquet::Reader::new(file()?, file_name, table, malformed)?)),
         _ => Err(ReadError::UnknownKind {
             path: path.to_owned(),
@@ -57,7 +82,43 @@ pub fn open(path: &Path, table: &Table, malformed: Malformed) -> Result<Box<dyn 
     }
 }
 
+/// Reads a file by its own names, and gives batches with the table's.
+struct Relabelled {
+    inner: Box<dyn BatchReader>,
+    columns: SchemaRef,
+}
+
+impl BatchReader for Relabelled {
+    fn next_batch(&mut self, problems: &mut Vec<Problem>) -> Result<Option<RecordBatch>, ReadError> {
+        let batch = self.inner.next_batch(problems)?;
+        Ok(batch.map(|batch| {
+            let columns = batch.columns().to_vec();
+            RecordBatch::try_new(self.columns.clone(), columns).expect("invariant: only names differ")
+        }))
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.inner.bytes_read()
+    }
+}
+
 impl Table {
+    /// The same table with the names that a file has.
+    fn as_in_file(&self, renamed: &[Renamed]) -> Table {
+        let name = |field: &Field| {
+            let other = renamed.iter().rfind(|one| one.to == *field.name());
+            other.map_or_else(|| field.name().clone(), |one| one.from.clone())
+        };
+        let fields = self.columns.fields().iter();
+        let fields: Vec<Field> = fields
+            .map(|field| Field::new(name(field), field.data_type().clone(), field.is_nullable()))
+            .collect();
+        Table {
+            columns: Arc::new(Schema::new(fields)),
+            ..self.clone()
+        }
+    }
+
     fn check(&self, file: &str) -> Result<(), ReadError> {
         for column in self.columns.fields() {
             let known = matches!(

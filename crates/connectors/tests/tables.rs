@@ -8,10 +8,9 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema, TimestampMillisecondType};
 use expect_test::{Expect, expect};
-use hw_connectors::csv::Renamed;
 use hw_connectors::output::Writer;
 use hw_connectors::recordings::reading_columns;
-use hw_connectors::{BATCH_ROWS, BatchReader, Malformed, Problem, ReadError, Table, csv, jsonl, open};
+use hw_connectors::{BATCH_ROWS, BatchReader, Malformed, Problem, ReadError, Renamed, Table, csv, jsonl, open};
 
 fn readings() -> Table {
     Table {
@@ -181,16 +180,12 @@ fn many_lines_come_in_batches() {
 
 #[test]
 fn csv_columns_are_found_by_name() {
-    let text = "heart_rate;User;time;latitude;longitude;zipcode;note\r\n\
+    let text = "heart_rate;user_id;time;latitude;longitude;zipcode;note\r\n\
                 88;17;2026-01-01T00:00:00.123Z;40.5;-74.25;10001;\"a;b\"\r\n\
                 \r\n\
                 89;\"1\"\"8\";1767225600123;40;-74.25;0;\r\n";
     let table = readings();
-    let renamed = [Renamed {
-        from: "User".to_owned(),
-        to: "user_id".to_owned(),
-    }];
-    let mut reader = csv::Reader::new(text.as_bytes(), "in.csv", &table, Malformed::Skip, &renamed).expect("a header");
+    let mut reader = csv::Reader::new(text.as_bytes(), "in.csv", &table, Malformed::Skip).expect("a header");
     let (batch, problems) = all(&mut reader, &table).expect("skips");
     assert_eq!(problems, []);
     assert_eq!(texts(&batch, 0), ["17", "1\"8"]);
@@ -205,7 +200,7 @@ fn csv_columns_are_found_by_name() {
 fn malformed_csv_lines_are_problems_with_their_place() {
     let text = "user_id,min_heart_rate,max_heart_rate\n1,51,108\n2,x,108\n3,51\n4,,108\n5,51,99999999999\n6,52,107\n";
     let table = baselines();
-    let mut reader = csv::Reader::new(text.as_bytes(), "in.csv", &table, Malformed::Skip, &[]).expect("a header");
+    let mut reader = csv::Reader::new(text.as_bytes(), "in.csv", &table, Malformed::Skip).expect("a header");
     let (batch, problems) = all(&mut reader, &table).expect("skips");
     assert_eq!(texts(&batch, 0), ["1", "6"]);
     check_problems(
@@ -221,7 +216,7 @@ fn malformed_csv_lines_are_problems_with_their_place() {
 
 #[test]
 fn a_csv_without_a_column_says_which() {
-    let error = csv::Reader::new("a,b\n".as_bytes(), "in.csv", &baselines(), Malformed::Skip, &[])
+    let error = csv::Reader::new("a,b\n".as_bytes(), "in.csv", &baselines(), Malformed::Skip)
         .err()
         .expect("refused");
     expect![[r#"in.csv: the header has no column "user_id"; it has a, b"#]].assert_eq(&error.to_string());
@@ -232,7 +227,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn read_file(path: &Path, table: &Table) -> (RecordBatch, Vec<Problem>) {
-    all(open(path, table, Malformed::Skip).expect("opens").as_mut(), table).expect("reads")
+    all(open(path, table, Malformed::Skip, &[]).expect("opens").as_mut(), table).expect("reads")
 }
 
 #[test]
@@ -246,6 +241,49 @@ fn what_is_written_is_read_back() {
         writer.finish().expect("finishes");
         let (read, problems) = read_file(&path, &readings());
         assert_eq!((read, problems), (batch.clone(), vec![]), "{name}");
+    }
+}
+
+#[test]
+fn a_file_may_call_its_columns_otherwise_and_tells_how_far_it_is_read() {
+    let folder = folder();
+    let (batch, _) = json(READINGS, &readings());
+    let named = [("user_id", "who"), ("heart_rate", "HR")];
+    let other_name = |name: &str| {
+        named
+            .iter()
+            .find(|(own, _)| *own == name)
+            .map_or(name.to_owned(), |(_, other)| (*other).to_owned())
+    };
+    let fields = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_name(other_name(field.name())));
+    let columns = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let other = RecordBatch::try_new(columns.clone(), batch.columns().to_vec()).expect("the same columns");
+    let renamed = named.map(|(to, from)| Renamed {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    });
+    for name in ["out.jsonl", "out.csv", "out.parquet"] {
+        let path = folder.path().join(name);
+        let mut writer = Writer::create(&path, &columns).expect("creates");
+        writer.write(&other).expect("writes");
+        writer.finish().expect("finishes");
+        let mut reader = open(&path, &readings(), Malformed::Refuse, &renamed).expect("opens");
+        let mut problems = Vec::new();
+        assert_eq!(
+            reader.next_batch(&mut problems).expect("reads"),
+            Some(batch.clone()),
+            "{name}"
+        );
+        assert_eq!(reader.next_batch(&mut problems).expect("reads"), None, "{name}");
+        assert_eq!(
+            reader.bytes_read(),
+            fs::metadata(&path).expect("written").len(),
+            "{name}"
+        );
     }
 }
 
@@ -293,14 +331,14 @@ fn parquet_columns_are_cast_and_bad_rows_are_problems() {
 #[test]
 fn files_that_cannot_be_opened_say_why() {
     let folder = folder();
-    let missing = open(Path::new("no-such.jsonl"), &readings(), Malformed::Skip)
+    let missing = open(Path::new("no-such.jsonl"), &readings(), Malformed::Skip, &[])
         .err()
         .expect("missing");
     assert!(
         missing.to_string().starts_with("cannot read no-such.jsonl: "),
         "{missing}"
     );
-    let unknown = open(Path::new("readings.xlsx"), &readings(), Malformed::Skip)
+    let unknown = open(Path::new("readings.xlsx"), &readings(), Malformed::Skip, &[])
         .err()
         .expect("unknown");
     expect![
@@ -309,7 +347,7 @@ fn files_that_cannot_be_opened_say_why() {
     .assert_eq(&unknown.to_string());
     let path = folder.path().join("x.parquet");
     fs::write(&path, "no parquet").expect("writes");
-    let damaged = open(&path, &readings(), Malformed::Skip).err().expect("damaged");
+    let damaged = open(&path, &readings(), Malformed::Skip, &[]).err().expect("damaged");
     assert!(damaged.to_string().contains("cannot be read as Parquet"), "{damaged}");
 }
 

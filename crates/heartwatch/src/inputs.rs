@@ -67,6 +67,22 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(wrong)
 }
 
+/// A number of bytes such as `65536`, `64k` or `1m`, of a batch: less holds no record, and more is more than readers take.
+pub(crate) fn byte_count(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match &text[digits..] {
+        "" => Some(1),
+        "k" | "K" => Some(1 << 10),
+        "m" | "M" => Some(1 << 20),
+        _ => None,
+    };
+    let number: Option<usize> = text[..digits].parse().ok();
+    let bytes = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| (1 << 10..=16 << 20).contains(bytes))
+        .ok_or_else(|| format!("{text:?} is no size of a batch; write bytes, from 1k to 16m, such as 64k"))
+}
+
 /// What a log survives, for whichever command comes to hold its folder: so it is no option of one command.
 const SURVIVES: &str = "HEARTWATCH_LOG_SURVIVES";
 
@@ -138,6 +154,16 @@ pub(crate) fn start_error(error: EngineError) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_counted_in_k_and_m() {
+        assert_eq!(byte_count("65536"), Ok(65_536));
+        assert_eq!(byte_count("64k"), Ok(65_536));
+        assert_eq!(byte_count("1M"), Ok(1 << 20));
+        for wrong in ["", "k", "10", "1g", "17m", "64 k", "-1k", "99999999999999999999m"] {
+            assert!(byte_count(wrong).unwrap_err().contains("such as 64k"), "{wrong}");
+        }
+    }
 
     #[test]
     fn what_a_log_survives_is_said_in_words_or_refused() {

@@ -4,8 +4,11 @@
 //! running with exit code 1.
 
 mod commands;
+mod crew;
 mod decode_view;
+mod delivery;
 mod encode;
+mod files;
 mod holder;
 mod inputs;
 mod maintenance;
@@ -13,7 +16,10 @@ mod pace;
 mod place;
 mod producer;
 mod progress;
+mod replay;
 mod status;
+mod stop;
+mod town_rows;
 
 use clap::{Parser, Subcommand};
 

@@ -144,8 +144,9 @@ pub enum LogError {
         /// In the broker's words.
         reason: String,
     },
-    /// Whether the transaction was committed is not known: the answer got lost. Go on from [`crate::Log::committed`].
-    #[error("whether the transaction of {who} was committed is not known: {reason}")]
+    /// Whether the transaction was committed, or a batch without one is in, is not known: the answer got lost. Go on from
+    /// [`crate::Log::committed`].
+    #[error("whether all that {who} sent is in the log is not known: {reason}")]
     Unknown {
         /// The worker's transactional identity.
         who: String,

@@ -18,16 +18,19 @@ pub enum Bug {
     SilentLoss,
     /// An answer to a fetch is taken for the present one, whatever was asked.
     AnyAnswer,
+    /// A partition's range ends where readers may read at the moment, before what is committed and not known there.
+    EarlyEnds,
 }
 
 /// All of them, with their names on the command line.
-pub const BUGS: [(&str, Bug); 6] = [
+pub const BUGS: [(&str, Bug); 7] = [
     ("no-fencing", Bug::NoFencing),
     ("offsets-outside-transaction", Bug::OffsetsOutsideTransaction),
     ("replay-from-committed", Bug::ReplayFromCommitted),
     ("undecided-offsets", Bug::UndecidedOffsets),
     ("silent-loss", Bug::SilentLoss),
     ("any-answer", Bug::AnyAnswer),
+    ("early-ends", Bug::EarlyEnds),
 ];
 
 impl FromStr for Bug {

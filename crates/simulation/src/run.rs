@@ -12,11 +12,14 @@ use crate::cluster::{Cluster, Times};
 use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::script::{Act, Script, Upheaval};
-use crate::workload::{LENGTH_MS, SOURCE, Workload};
+use crate::workload::{SOURCE, TROUBLE_MS, Workload};
 use crate::world::{START_MS, State, World};
 
 /// After the trouble all must be caught up within this time.
 const CALM_MS: i64 = 60_000;
+
+/// A run to the end on a slow network that loses answers must end within this time.
+const TO_THE_END_MS: i64 = 300_000;
 
 /// Idle time at the end, in which everything that waits is answered: a lateness, a window, and the idle time twice over.
 const IDLE_MS: i64 = 15_000;
@@ -109,21 +112,21 @@ impl Simulation {
 
     /// Everything that can go wrong, while readings are sent.
     fn trouble(&mut self) {
-        self.go_on_until(START_MS + LENGTH_MS);
+        self.go_on_until(START_MS + TROUBLE_MS);
     }
 
     /// No faults any more; all has to be caught up, and what waits to be answered.
     fn calm(&mut self) {
-        let ends_with_a_stop = self.world.with(|state| {
+        let (ends_with_a_stop, faults) = self.world.with(|state| {
             state.note("calm");
-            state.faults = Faults::default();
             state.is_calm = true;
             state.silent.clear();
-            state.dice.chance(300)
+            let faults = std::mem::take(&mut state.faults);
+            (state.dice.chance(400), faults.that_pass())
         });
         self.bury_twins();
         if ends_with_a_stop {
-            self.run_to_the_end();
+            self.run_to_the_end(faults);
             return;
         }
         let began_ms = self.world.now_ms();
@@ -144,8 +147,8 @@ impl Simulation {
         self.go_on_until(self.world.now_ms() + 3_000);
     }
 
-    /// All processes end; one that works to the log's end, and ends there, follows.
-    fn run_to_the_end(&mut self) {
+    /// All processes end; one that works to the log's end, and ends there, follows. It has to bear what passes by itself.
+    fn run_to_the_end(&mut self, faults: Faults) {
         self.stop_all();
         let session_ms = self.world.with(|state| state.cluster.times.session_ms);
         self.go_on_until(self.world.now_ms() + 2 * session_ms);
@@ -156,7 +159,8 @@ impl Simulation {
             cast.casting().seats = 1;
             cast.begin(0, now_ms);
         }
-        self.wait_for_all("the run to the end does not end", |_| {});
+        self.world.with(|state| state.faults = faults);
+        self.wait_for_all("the run to the end does not end", TO_THE_END_MS, |_| {});
         self.let_markers_arrive();
         if !self.is_caught_up() {
             self.violate("the run to the end left something");
@@ -176,16 +180,16 @@ impl Simulation {
     fn stop_all(&mut self) {
         self.world.cast().close();
         // Again and again, for one that has only just begun does not hear it.
-        self.wait_for_all("a process does not stop", |cast| {
+        self.wait_for_all("a process does not stop", CALM_MS, |cast| {
             let lives = cast.all_lives();
             lives.into_iter().for_each(|instance| cast.stop(instance));
         });
     }
 
-    fn wait_for_all(&mut self, otherwise: &str, ask: impl Fn(&mut Cast)) {
+    fn wait_for_all(&mut self, otherwise: &str, patience_ms: i64, ask: impl Fn(&mut Cast)) {
         let began_ms = self.world.now_ms();
         while !self.world.cast().processes.is_empty() {
-            if self.world.now_ms() > began_ms + CALM_MS {
+            if self.world.now_ms() > began_ms + patience_ms {
                 self.violate(otherwise);
                 return;
             }
@@ -269,7 +273,7 @@ impl Simulation {
 /// What befalls processes, groups and partitions, about so often.
 fn upheavals(faults: &Faults, identities: u32, partitions: u32, dice: &mut Dice) -> Vec<(i64, Act)> {
     let mut acts = Vec::new();
-    for second in 0..LENGTH_MS / 1_000 {
+    for second in 0..TROUBLE_MS / 1_000 {
         if dice.chance(faults.upheaval) {
             let at_ms = START_MS + second * 1_000 + dice.between(0, 999);
             let upheaval = Upheaval::draw(dice, identities, SOURCE, partitions);

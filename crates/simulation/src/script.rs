@@ -7,6 +7,9 @@ use crate::cluster::Place;
 use crate::dice::Dice;
 use crate::world::{Late, State, World};
 
+/// A clock in another time zone.
+const HOUR_MS: i64 = 3_600_000;
+
 /// What happens next.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
@@ -117,7 +120,11 @@ impl Upheaval {
             5 => Upheaval::Forget,
             6 => Upheaval::Set {
                 identity,
-                by_ms: dice.between(-3_000, 3_000),
+                by_ms: if dice.chance(750) {
+                    dice.between(-3_000, 3_000)
+                } else {
+                    dice.pick(&[-HOUR_MS, HOUR_MS])
+                },
             },
             _ => Upheaval::Silence {
                 place: (topic.to_owned(), dice.below(u64::from(partitions)) as u32),

@@ -19,8 +19,11 @@ use crate::dice::Dice;
 use crate::script::{Act, How, Sending};
 use crate::world::START_MS;
 
-/// How long is sent.
-pub(crate) const LENGTH_MS: i64 = 30_000;
+/// How long things go wrong.
+pub(crate) const TROUBLE_MS: i64 = 30_000;
+
+/// How long is sent: a little longer, so that something is left to do.
+const SENDING_MS: i64 = 33_000;
 
 /// A value from here on breaks the stream's `CHECK`.
 pub(crate) const VALUE_LIMIT: i64 = 1_000;
@@ -147,7 +150,7 @@ impl Workload {
         acts: &mut Vec<(i64, Act)>,
     ) -> anyhow::Result<()> {
         let mut at_ms = START_MS + dice.between(0, 2_000);
-        let last_ms = START_MS + LENGTH_MS;
+        let last_ms = START_MS + SENDING_MS;
         while at_ms < last_ms {
             let mut batch = BatchBuilder::new(Compression::Lz4);
             for _ in 0..1 + dice.below(4) {

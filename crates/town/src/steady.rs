@@ -71,7 +71,8 @@ impl Steady {
         }
     }
 
-    fn is_out_of_range(&self, user: u32, second: u32) -> bool {
+    /// Whether the user's heart beats outside of their range in that second.
+    pub fn is_out_of_range(&self, user: u32, second: u32) -> bool {
         user % 100 == (37 + second / 10) % 100
     }
 

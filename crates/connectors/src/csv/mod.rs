@@ -15,15 +15,6 @@ use crate::rows::{Cell, Rows, fit};
 use crate::{BATCH_ROWS, BatchReader, Malformed, Problem, ReadError, Table};
 pub(crate) use split::{Fields, Split};
 
-/// A column of the file that holds a column of the table under another name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renamed {
-    /// The name in the file's header.
-    pub from: String,
-    /// The name in the table.
-    pub to: String,
-}
-
 /// Reads CSV from a file or any other source of bytes.
 pub struct Reader<R> {
     split: Split<R>,
@@ -38,14 +29,8 @@ pub struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the header. `file` is what problems call the source; `renamed` maps the header's names to the table's.
-    pub fn new(
-        source: R,
-        file: impl Into<String>,
-        table: &Table,
-        malformed: Malformed,
-        renamed: &[Renamed],
-    ) -> Result<Self, ReadError> {
+    /// Reads the header. `file` is what problems call the source.
+    pub fn new(source: R, file: impl Into<String>, table: &Table, malformed: Malformed) -> Result<Self, ReadError> {
         let file = file.into();
         let mut split = Split::new(source);
         let io = |source| ReadError::Io {
@@ -60,10 +45,7 @@ impl<R: Read> Reader<R> {
         };
         let mut places = Vec::new();
         for column in table.columns.fields() {
-            let name = renamed
-                .iter()
-                .find(|one| one.to == *column.name())
-                .map_or(column.name(), |one| &one.from);
+            let name = column.name();
             let place = header.iter().position(|one| one == name);
             if place.is_none() && !column.is_nullable() {
                 let message = format!("the header has no column {name:?}; it has {}", header.join(", "));
@@ -122,6 +104,10 @@ impl<R: Read> BatchReader for Reader<R> {
             }
         }
         Ok(Some(self.rows.finish()))
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.split.bytes_read()
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Split<R> {
     separator: u8,
     /// Lines read so far.
     lines: u64,
+    /// Bytes of these lines.
+    bytes_read: u64,
     raw: Vec<u8>,
     /// The fields one behind another, quotes taken away.
     bytes: Vec<u8>,
@@ -34,6 +36,7 @@ impl<R: Read> Split<R> {
             source: BufReader::with_capacity(1 << 18, source),
             separator: b',',
             lines: 0,
+            bytes_read: 0,
             raw: Vec::new(),
             bytes: Vec::new(),
             ends: Vec::new(),
@@ -66,6 +69,11 @@ impl<R: Read> Split<R> {
         Ok(None)
     }
 
+    /// Bytes of the lines read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+
     /// The next record; `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Fields<'_>>> {
         self.raw.clear();
@@ -92,8 +100,9 @@ impl<R: Read> Split<R> {
         let before = self.raw.len();
         let limit = RECORD_BYTES_MAX as u64 + 1;
         let read = self.source.by_ref().take(limit).read_until(b'\n', &mut self.raw)?;
+        self.bytes_read += read as u64;
         if read as u64 == limit && self.raw.last() != Some(&b'\n') {
-            self.source.skip_until(b'\n')?;
+            self.bytes_read += self.source.skip_until(b'\n')? as u64;
         }
         if read > 0 {
             self.lines += 1;

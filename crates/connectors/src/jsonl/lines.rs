@@ -11,6 +11,7 @@ pub(crate) struct Lines<R> {
     source: BufReader<R>,
     line: Vec<u8>,
     number: u64,
+    bytes_read: u64,
 }
 
 pub(crate) enum Line<'a> {
@@ -26,7 +27,13 @@ impl<R: Read> Lines<R> {
             source: BufReader::with_capacity(1 << 18, source),
             line: Vec::new(),
             number: 0,
+            bytes_read: 0,
         }
+    }
+
+    /// Bytes of the lines read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_read
     }
 
     /// The number of the line that [`next`](Self::next) gave last, from 1.
@@ -41,10 +48,11 @@ impl<R: Read> Lines<R> {
             return Ok(Line::End);
         }
         self.number += 1;
+        self.bytes_read += self.line.len() as u64;
         if self.line.last() == Some(&b'\n') {
             self.line.pop();
         } else if self.line.len() as u64 == limit {
-            self.source.skip_until(b'\n')?;
+            self.bytes_read += self.source.skip_until(b'\n')? as u64;
             return Ok(Line::TooLong);
         }
         if self.number == 1 && self.line.starts_with(b"\xef\xbb\xbf") {

@@ -97,6 +97,10 @@ impl<R: Read> BatchReader for Reader<R> {
         }
         Ok(Some(self.rows.finish()))
     }
+
+    fn bytes_read(&self) -> u64 {
+        self.lines.bytes_read()
+    }
 }
 
 /// Appends the object of a line to `rows`; an error is the column (counted from 1) and what is wrong.

@@ -22,12 +22,15 @@ pub struct Reader {
     malformed: Malformed,
     /// Rows before the next batch.
     rows: u64,
+    rows_of_file: u64,
+    bytes_of_file: u64,
 }
 
 impl Reader {
     /// Reads the file's footer. `file` is what problems call it.
     pub fn new(source: File, file: impl Into<String>, table: &Table, malformed: Malformed) -> Result<Self, ReadError> {
         let file = file.into();
+        let bytes_of_file = source.metadata().map_or(0, |metadata| metadata.len());
         let unusable = |message: String| ReadError::unusable(&file, message);
         let builder = ParquetRecordBatchReaderBuilder::try_new(source)
             .map_err(|error| unusable(format!("cannot be read as Parquet: {error}")))?;
@@ -58,6 +61,7 @@ impl Reader {
                 }
             }
         }
+        let rows_of_file = builder.metadata().file_metadata().num_rows().max(1) as u64;
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         let batches = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
         let batches = batches.map_err(|error| unusable(format!("cannot be read as Parquet: {error}")))?;
@@ -67,6 +71,8 @@ impl Reader {
             table: table.clone(),
             malformed,
             rows: 0,
+            rows_of_file,
+            bytes_of_file,
         })
     }
 
@@ -129,6 +135,10 @@ impl BatchReader for Reader {
             (Malformed::Refuse, Some(problem)) => Err(ReadError::Refused(problem.clone())),
             _ => Ok(Some(converted)),
         }
+    }
+
+    fn bytes_read(&self) -> u64 {
+        (u128::from(self.rows) * u128::from(self.bytes_of_file) / u128::from(self.rows_of_file)) as u64
     }
 }
 

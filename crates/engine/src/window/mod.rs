@@ -9,6 +9,7 @@ mod blocks;
 mod column;
 pub(crate) mod evaluated;
 pub(crate) mod inputs;
+mod key_windows;
 pub(crate) mod keyed;
 mod known;
 mod late_rows;

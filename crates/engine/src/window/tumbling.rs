@@ -12,51 +12,23 @@
 //! - A row is late when, among the rows of its window that it knows, itself the last, two neighbours leave a gap in which
 //!   the clock could have closed the window: the rows alone say so, whether or not it was open then.
 //! - A closed window is remembered until a ready row stands behind its end that everyone who knows its rows knows.
-//!   Nearly always a key has one open window and remembers one; others lie in a map.
+//!   Nearly always a key has one open window and remembers one ([`KeyWindows`]).
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use hw_graph::Tumbling;
 
 use super::aggregates::{FrameAggregates, Layout};
 use super::evaluated::{AggregateColumn, Evaluated};
 use super::inputs::InputValues;
+use super::key_windows::{KeyWindow, KeyWindows, NONE};
 use super::known::known_ranges;
 use super::operator::{AHEAD, InputSource, Moment, Operator, Rules};
 use super::queue::Waiting;
 use super::rings::{NewRow, Rings};
 use super::sliding::first_at;
 use super::state::KeyState;
-
-/// What is kept of a window of a key, while it is open and while it may make rows late.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, packed(4))]
-struct KeyWindow {
-    /// `NONE`: this place is free.
-    start_ms: i64,
-    /// Of the last row of its range, late or not.
-    last_ms: i64,
-    /// Of the last accepted row; `NONE` when all were late.
-    accepted_ms: i64,
-    /// Of the last row after which it could have closed before the next came; `NONE` when there is none.
-    gap_ms: i64,
-    is_open: bool,
-}
-
-/// No time.
-const NONE: i64 = i64::MIN;
-
-const FREE: KeyWindow = KeyWindow {
-    start_ms: NONE,
-    last_ms: NONE,
-    accepted_ms: NONE,
-    gap_ms: NONE,
-    is_open: false,
-};
-
-/// Windows that lie beside the key: nearly always one is open and one remembered.
-type Places = [KeyWindow; 2];
 
 /// Tumbling windows over the rows of every key.
 #[derive(Debug)]
@@ -66,9 +38,7 @@ pub(crate) struct TumblingWindow {
     lateness_ms: i64,
     aggregates: FrameAggregates,
     rings: Rings,
-    windows: Vec<Places>,
-    /// The others.
-    more: HashMap<u32, Vec<KeyWindow>>,
+    windows: KeyWindows,
     /// When a window may close: the clock must have passed this. Looked at again then, for rows may have come.
     timers: BTreeMap<i64, Vec<(u32, i64)>>,
     ranges: Vec<std::ops::Range<usize>>,
@@ -84,9 +54,9 @@ impl TumblingWindow {
             origin_ms: tumbling.origin_ms,
             lateness_ms,
             aggregates: FrameAggregates::new(&layout, &tumbling.inputs, &tumbling.aggregates, 0),
-            rings: Rings::new(layout.kinds(), tumbling.length_ms),
-            windows: Vec::new(),
-            more: HashMap::new(),
+            // A window ends before its length has passed.
+            rings: Rings::new(layout.kinds(), tumbling.length_ms - 1),
+            windows: KeyWindows::new(tumbling.length_ms),
             timers: BTreeMap::new(),
             ranges: Vec::new(),
             last_start_ms: Cell::new(tumbling.origin_ms),
@@ -126,72 +96,20 @@ impl TumblingWindow {
         over_ms.max(last_ms.saturating_add(self.lateness_ms))
     }
 
-    fn of_key(&self, key: u32) -> impl Iterator<Item = &KeyWindow> {
-        let beside = self.windows.get(key as usize).into_iter().flatten();
-        let more = if self.more.is_empty() {
-            None
-        } else {
-            self.more.get(&key)
-        };
-        beside
-            .chain(more.into_iter().flatten())
-            .filter(|window| window.start_ms != NONE)
-    }
-
-    fn find(&mut self, key: u32, start_ms: i64) -> Option<&mut KeyWindow> {
-        let more = if self.more.is_empty() {
-            None
-        } else {
-            self.more.get_mut(&key)
-        };
-        self.windows[key as usize]
-            .iter_mut()
-            .chain(more.into_iter().flatten())
-            .find(|window| window.start_ms == start_ms)
-    }
-
-    /// A row of the window has arrived: it may leave a gap behind it.
+    /// A row of the window has arrived: it may leave a gap behind it. Gives the window, which is to be put back.
     #[inline]
-    fn note_arrival(&mut self, key: u32, start_ms: i64, arrival_ms: i64) -> &mut KeyWindow {
-        if self.windows.len() <= key as usize {
-            self.windows.resize(key as usize + 1, [FREE; 2]);
-        }
-        let place = match self.windows[key as usize]
-            .iter()
-            .position(|window| window.start_ms == start_ms)
-        {
-            Some(place) => place,
-            None => return self.note_elsewhere(key, start_ms, arrival_ms),
-        };
-        let deadline_ms = self.deadline_ms(&self.windows[key as usize][place]);
-        let window = &mut self.windows[key as usize][place];
-        if deadline_ms < arrival_ms {
-            window.gap_ms = window.last_ms;
-        }
-        window.last_ms = arrival_ms;
-        window
-    }
-
-    /// As above, for a window that does not lie beside the key, or not yet.
-    fn note_elsewhere(&mut self, key: u32, start_ms: i64, arrival_ms: i64) -> &mut KeyWindow {
-        if self.find(key, start_ms).is_none() {
-            let new = KeyWindow {
+    fn arrived(&mut self, key: u32, start_ms: i64, arrival_ms: i64) -> KeyWindow {
+        self.windows.make_room(key);
+        let Some(mut window) = self.windows.get(key, start_ms) else {
+            return KeyWindow {
                 start_ms,
                 last_ms: arrival_ms,
-                ..FREE
+                accepted_ms: NONE,
+                gap_ms: NONE,
+                is_open: false,
             };
-            match self.windows[key as usize]
-                .iter_mut()
-                .find(|window| window.start_ms == NONE)
-            {
-                Some(free) => *free = new,
-                None => self.more.entry(key).or_default().push(new),
-            }
-        }
-        let known = self.find(key, start_ms).copied().unwrap_or(FREE);
-        let is_gap = self.deadline_ms(&known) < arrival_ms;
-        let window = self.find(key, start_ms).expect("it was there, or was added just now");
-        if is_gap {
+        };
+        if self.deadline_ms(&window) < arrival_ms {
             window.gap_ms = window.last_ms;
         }
         window.last_ms = arrival_ms;
@@ -209,13 +127,8 @@ impl TumblingWindow {
     #[inline]
     fn close_until(&mut self, key: u32, state: &mut KeyState, time_ms: i64, moment: &mut Moment<'_>) {
         let length_ms = self.length_ms;
-        let is_over = |window: &&KeyWindow| window.is_open && window.start_ms + length_ms <= time_ms;
-        while let Some(window) = self
-            .of_key(key)
-            .filter(is_over)
-            .min_by_key(|window| window.start_ms)
-            .copied()
-        {
+        let is_over = |window: &KeyWindow| window.is_open && window.start_ms + length_ms <= time_ms;
+        while let Some(window) = (self.windows.of_key(key).filter(is_over)).min_by_key(|window| window.start_ms) {
             self.close(key, state, window, moment);
         }
     }
@@ -237,9 +150,11 @@ impl TumblingWindow {
         }
         self.rings.drop_range(ring, first..end);
         state.horizon_ms = state.horizon_ms.max(end_ms);
-        if let Some(window) = self.find(key, start_ms) {
-            window.is_open = false;
-        }
+        let closed = KeyWindow {
+            is_open: false,
+            ..window
+        };
+        self.windows.put(key, closed);
     }
 
     /// Drops the windows that no row can ask for: whoever knows their last row knows the ready one at `time_ms`, too.
@@ -249,24 +164,14 @@ impl TumblingWindow {
         let is_outlived = |window: &KeyWindow| {
             !window.is_open && window.start_ms + length_ms <= time_ms && window.last_ms <= arrival_ms
         };
-        for window in &mut self.windows[key as usize] {
-            if window.start_ms != NONE && is_outlived(window) {
-                *window = FREE;
-            }
-        }
-        if let Some(more) = self.more.get_mut(&key) {
-            more.retain(|window| !is_outlived(window));
-            if more.is_empty() {
-                self.more.remove(&key);
-            }
-        }
+        self.windows.retain(key, |window| !is_outlived(window));
     }
 
     #[cold]
     fn close_due(&mut self, states: &mut [KeyState], moment: &mut Moment<'_>) {
         while let Some(due) = self.timers.first_entry().filter(|due| *due.key() < moment.now_ms) {
             for (key, start_ms) in due.remove() {
-                let Some(window) = self.find(key, start_ms).filter(|window| window.is_open).copied() else {
+                let Some(window) = self.windows.get(key, start_ms).filter(|window| window.is_open) else {
                     continue;
                 };
                 if self.deadline_ms(&window) < moment.now_ms {
@@ -283,30 +188,34 @@ impl Operator for TumblingWindow {
     #[inline]
     fn accept(&mut self, key: u32, time_ms: i64, arrival_ms: i64) {
         let start_ms = self.start_of(time_ms);
-        let window = self.note_arrival(key, start_ms, arrival_ms);
-        window.accepted_ms = arrival_ms;
-        if !window.is_open {
-            window.is_open = true;
-            let window = *window;
+        let arrived = self.arrived(key, start_ms, arrival_ms);
+        let window = KeyWindow {
+            accepted_ms: arrival_ms,
+            is_open: true,
+            ..arrived
+        };
+        if !arrived.is_open {
             self.set_timer(key, &window);
         }
+        self.windows.put(key, window);
     }
 
     #[cold]
     fn refuse(&mut self, key: u32, time_ms: i64, arrival_ms: i64) -> i64 {
         let start_ms = self.start_of(time_ms);
-        self.note_arrival(key, start_ms, arrival_ms);
+        let window = self.arrived(key, start_ms, arrival_ms);
+        self.windows.put(key, window);
         start_ms + self.length_ms
     }
 
     fn makes_late(&self, key: u32, time_ms: i64, now_ms: i64, rules: &Rules) -> bool {
         let knows = |arrival_ms: i64| arrival_ms != NONE && now_ms.saturating_sub(arrival_ms) <= rules.remember_ms;
         let start_ms = self.start_of(time_ms);
-        self.of_key(key).any(|window| {
+        self.windows.of_key(key).any(|window| {
             let was_closed = !window.is_open && window.accepted_ms != NONE;
             if window.start_ms == start_ms {
                 knows(window.gap_ms)
-                    || (knows(window.last_ms) && self.deadline_ms(window) < now_ms)
+                    || (knows(window.last_ms) && self.deadline_ms(&window) < now_ms)
                     || (was_closed && knows(window.accepted_ms))
             } else {
                 was_closed && window.start_ms > start_ms && knows(window.accepted_ms)
@@ -368,20 +277,17 @@ impl Operator for TumblingWindow {
     }
 
     fn is_quiet(&self, key: u32) -> bool {
-        self.of_key(key).all(|window| !window.is_open)
+        self.windows.of_key(key).all(|window| !window.is_open)
     }
 
     fn forget(&mut self, key: u32, state: &mut KeyState) {
         self.rings.release(&mut state.ring);
-        self.more.remove(&key);
-        if let Some(windows) = self.windows.get_mut(key as usize) {
-            *windows = [FREE; 2];
-        }
+        self.windows.forget(key);
     }
 
     #[inline]
     fn prefetch_arrival(&self, key: u32) {
-        crate::prefetch::prefetch(&self.windows, key as usize);
+        self.windows.prefetch(key);
     }
 
     fn rings(&self) -> &Rings {
@@ -389,6 +295,6 @@ impl Operator for TumblingWindow {
     }
 
     fn bytes_held(&self) -> usize {
-        self.rings.bytes_held() + self.windows.len() * size_of::<Places>()
+        self.rings.bytes_held() + self.windows.bytes_held()
     }
 }

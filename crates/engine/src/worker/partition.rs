@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hw_graph::Window;
 use hw_log::{Append, Commit, Log, LogError, Transaction};
 
+use super::stillness::Stillness;
 use crate::EngineError;
 use crate::backoff::{Backoff, passes};
 use crate::dead_letter::{DeadLetter, DeadLetterBatches};
@@ -45,8 +46,7 @@ pub(crate) struct PartitionTask {
     idle_after_ms: i64,
     length_ms: i64,
     lateness_ms: i64,
-    /// Wall time when the clock last moved.
-    moved_at_ms: i64,
+    stillness: Stillness,
     is_idle: bool,
     is_drained: bool,
     /// What the last commit said.
@@ -97,7 +97,7 @@ impl PartitionTask {
             idle_after_ms: source.timing.idle_after_ms,
             length_ms: prepared.pipeline.jobs[job].window.as_ref().map_or(0, Window::length_ms),
             lateness_ms: source.timing.lateness_ms,
-            moved_at_ms: 0,
+            stillness: Stillness::default(),
             is_idle: false,
             is_drained: false,
             committed: None,
@@ -155,9 +155,7 @@ impl PartitionTask {
         } else {
             Found::Nothing
         };
-        if self.task.clock_ms() != before || self.moved_at_ms == 0 {
-            self.moved_at_ms = now_ms;
-        }
+        self.stillness.look(self.task.clock_ms() != before, now_ms);
         self.task
             .write_gauges(fetch.end_offset.saturating_sub(self.task.position()));
         Ok(found)
@@ -168,7 +166,7 @@ impl PartitionTask {
         let Some(clock_ms) = self.task.clock_ms().filter(|_| self.task.has_window()) else {
             return Ok(());
         };
-        let passed_ms = now_ms - self.moved_at_ms;
+        let passed_ms = self.stillness.passed_ms(now_ms);
         let wait_ms = if self.is_idle {
             self.task.mark_spacing_ms()
         } else {
@@ -176,7 +174,7 @@ impl PartitionTask {
         };
         if passed_ms >= wait_ms.max(self.task.mark_spacing_ms()) {
             self.task.mark(clock_ms.saturating_add(passed_ms))?;
-            self.moved_at_ms = now_ms;
+            self.stillness.look(true, now_ms);
             self.is_idle = true;
         }
         Ok(())

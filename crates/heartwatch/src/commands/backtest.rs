@@ -10,9 +10,10 @@ use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use clap::Args;
 use hw_connectors::output::{Format, Writer};
-use hw_connectors::{Malformed, Problem, Table};
+use hw_connectors::{Malformed, Table};
 use hw_graph::{Pipeline, Stream};
 
+use crate::files::LeftOut;
 use crate::inputs::PipelineArgs;
 use crate::{mistake, progress};
 
@@ -95,7 +96,7 @@ pub(crate) fn run(args: &BacktestArgs) -> anyhow::Result<()> {
 }
 
 /// All rows of a file for an input of the pipeline, and how many lines were malformed.
-fn read(pipeline: &Pipeline, name: &str, file: &Path, strict: bool) -> anyhow::Result<(Vec<RecordBatch>, usize)> {
+fn read(pipeline: &Pipeline, name: &str, file: &Path, strict: bool) -> anyhow::Result<(Vec<RecordBatch>, u64)> {
     let stream = pipeline.streams.iter().find(|stream| stream.name == name);
     let table = pipeline.tables.iter().find(|table| table.name == name);
     let declared = match (stream, table) {
@@ -117,26 +118,21 @@ fn read(pipeline: &Pipeline, name: &str, file: &Path, strict: bool) -> anyhow::R
         }
     };
     let malformed = if strict { Malformed::Refuse } else { Malformed::Skip };
-    let mut reader = hw_connectors::open(file, &declared, malformed).map_err(mistake)?;
-    let (mut batches, mut problems) = (Vec::new(), Vec::new());
+    let mut reader = hw_connectors::open(file, &declared, malformed, &[]).map_err(mistake)?;
+    let (mut batches, mut left_out) = (Vec::new(), LeftOut::default());
     let count = progress::count(format!("reading {}", file.display()));
+    let mut say = |line: &str| count.suspend(|| eprintln!("{line}"));
+    let mut problems = Vec::new();
     while let Some(batch) = reader.next_batch(&mut problems).map_err(mistake)? {
         count.inc(batch.num_rows() as u64);
         batches.push(batch);
+        left_out.of_table(&problems, &mut say);
+        problems.clear();
     }
+    left_out.of_table(&problems, &mut say);
+    left_out.end_of_file(&mut say);
     count.finish_and_clear();
-    show_problems(&problems);
-    Ok((batches, problems.len()))
-}
-
-/// The first few problems; the rest is counted at the end.
-pub(crate) fn show_problems(problems: &[Problem]) {
-    for problem in problems.iter().take(5) {
-        eprintln!("skipped: {problem}");
-    }
-    if problems.len() > 5 {
-        eprintln!("skipped: … and {} more", problems.len() - 5);
-    }
+    Ok((batches, left_out.count))
 }
 
 type Sinks = Vec<(usize, RecordBatch)>;

@@ -2,11 +2,13 @@
 //!
 //! It wires and prints; what is measured is in `hw_bench`. Run it from a release build on a machine that does nothing else.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hw_bench::{
-    EngineBench, EngineMeasured, Form, KafkaBench, LogBench, Work, measure_batch, measure_engine, measure_log,
+    EngineBench, EngineMeasured, Form, KafkaBench, LogBench, RestartBench, Work, measure_batch, measure_engine,
+    measure_log,
 };
 use hw_town::steady::{Order, Steady};
 
@@ -26,6 +28,8 @@ enum What {
     Engine(EngineArgs),
     /// A Kafka cluster: produce readings, then run both pipelines over them, exactly once, and check the answers.
     Kafka(KafkaBenchArgs),
+    /// A Kafka cluster: how long a worker takes from its start after kill -9 to its first new finding.
+    Restart(RestartArgs),
     /// Two cores, on a folder log: append, fetch, finding, a commit every 100 ms.
     Log {
         /// How many readings.
@@ -51,13 +55,36 @@ struct KafkaBenchArgs {
     /// How many readings.
     #[arg(long, default_value_t = 10_000_000)]
     readings: u64,
-    /// Worker threads.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: u16,
+    /// Worker threads; by default one a core.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
     /// How often each pipeline runs over the readings.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// Readings a second while the time from a reading to its finding is measured; by default half of the best
+    /// rate. 0 leaves it out.
+    #[arg(long)]
+    latency_rate: Option<f64>,
+    /// Another stream processor to run on the same topics after the last round, as NAME=COMMAND. In the command {readings},
+    /// {baselines}, {alerts} and {count} are replaced; its output says msg/s=, msg/cpu_s= and peakRSS_MB=.
+    #[arg(long = "peer", value_name = "NAME=COMMAND")]
+    peers: Vec<String>,
 }
+
+#[derive(Debug, Args)]
+struct RestartArgs {
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    /// How many users, each with a reading a second.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1_000..=2_000_000))]
+    users: u32,
+    /// Readings of a user remember each other for X alone, instead of X and a minute: a restart replays 20 s instead of 140 s.
+    #[arg(long)]
+    short: bool,
+}
+
+/// How long readings come while latency is measured.
+const LATENCY_FOR: Duration = Duration::from_secs(15);
 
 /// Runs the benchmark.
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
@@ -68,6 +95,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
         What::Engine(engine) => run_engine(engine),
         What::Log { readings } => run_log(*readings),
         What::Kafka(kafka) => run_kafka(kafka),
+        What::Restart(restart) => run_restart(restart),
     }
 }
 
@@ -165,44 +193,140 @@ fn run_log(readings: u64) -> anyhow::Result<()> {
 /// Every round is a new namespace below the one that was asked for, so that nothing is resumed.
 fn run_kafka(args: &KafkaBenchArgs) -> anyhow::Result<()> {
     println!(
-        "{:<44} {:>12} {:>16} {:>10} {:>10}",
-        "Kafka, exactly once, a commit every 100 ms", "readings/s", "per CPU-second", "peak MB", "findings"
+        "{:<44} {:>12} {:>16} {:>10} {:>10} {:>10}",
+        "Kafka, exactly once, a commit every 100 ms", "readings/s", "per CPU-second", "peak MB", "start ms", "findings"
     );
+    let mut best = 0.0;
     for round in 0..args.rounds {
-        let namespace = args.kafka.names.namespace.as_deref().unwrap_or("bench.");
-        let names = NamespaceArgs {
-            namespace: Some(format!("{namespace}{}.{round}.", std::process::id())),
-        };
-        let kafka = KafkaArgs {
-            kafka: args.kafka.kafka.clone(),
-            names,
-        };
-        let bench = KafkaBench::new(kafka.open()?, args.readings);
-        let measured = measure_kafka(&bench, args);
+        let bench = kafka_bench(args, &round.to_string())?;
+        let peers = if round + 1 == args.rounds { &args.peers[..] } else { &[] };
+        let measured = measure_kafka(&bench, args).and_then(|rate| {
+            peers.iter().try_for_each(|peer| measure_peer(&bench, peer))?;
+            Ok(rate)
+        });
         bench.clear()?;
-        measured?;
+        best = f64::max(best, measured?);
+    }
+    let rate = args.latency_rate.unwrap_or(best / 2.0);
+    if rate > 0.0 {
+        measure_latency(args, rate)?;
     }
     Ok(())
 }
 
-fn measure_kafka(bench: &KafkaBench, args: &KafkaBenchArgs) -> anyhow::Result<()> {
+fn kafka_bench(args: &KafkaBenchArgs, name: &str) -> anyhow::Result<KafkaBench> {
+    Ok(KafkaBench::new(below(&args.kafka, name).open()?, args.readings))
+}
+
+/// The same cluster in a namespace of this process's own.
+fn below(kafka: &KafkaArgs, name: &str) -> KafkaArgs {
+    let namespace = kafka.names.namespace.as_deref().unwrap_or("bench.");
+    let names = NamespaceArgs {
+        namespace: Some(format!("{namespace}{}.{name}.", std::process::id())),
+    };
+    KafkaArgs {
+        kafka: kafka.kafka.clone(),
+        names,
+    }
+}
+
+/// The worker is this program.
+fn run_restart(args: &RestartArgs) -> anyhow::Result<()> {
+    let kafka = below(&args.kafka, "restart");
+    let bench = RestartBench::new(kafka.open()?, args.users, args.short);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("still_out_of_range.sql");
+    std::fs::write(&file, bench.sql()?)?;
+    let program = std::env::current_exe()?;
+    let measured = bench.measure(|| {
+        let mut command = Command::new(&program);
+        command.arg("run").arg(&file).args(["--kafka", &kafka.kafka]);
+        command.args(["--namespace", kafka.names.namespace.as_deref().unwrap_or_default()]);
+        // Under a name of its own a worker that comes back takes its partitions up at once.
+        command.env("HEARTWATCH_KAFKA_GROUP_INSTANCE_ID", "bench");
+        command.stdout(Stdio::null());
+        command
+    });
+    bench.clear()?;
+    let restarted = measured?;
+    let (took_s, replayed) = (
+        restarted.to_first_finding.as_secs_f64(),
+        restarted.replayed as f64 / 1e6,
+    );
+    println!(
+        "{} users: the first new finding {took_s:.2} s after the start, {replayed:.1} M readings replayed ({:.2} M a second)",
+        args.users,
+        replayed / took_s
+    );
+    Ok(())
+}
+
+const FORMS: [(&str, Form); 2] = [
+    ("tumbling, X = 10 s", Form::Tumbling),
+    ("sliding, X = 10 s", Form::Sliding),
+];
+
+/// Gives the readings a second of the faster form.
+fn measure_kafka(bench: &KafkaBench, args: &KafkaBenchArgs) -> anyhow::Result<f64> {
     show("producing, acks=all, encoding included", &bench.produce()?);
-    for (name, form) in [
-        ("tumbling, X = 10 s", Form::Tumbling),
-        ("sliding, X = 10 s", Form::Sliding),
-    ] {
-        show(name, &bench.run(form, usize::from(args.workers))?);
+    let mut rate = 0.0;
+    for (name, form) in FORMS {
+        let work = bench.run(form, workers(args))?;
+        show(name, &work);
+        rate = f64::max(rate, work.readings as f64 / work.elapsed.as_secs_f64());
+    }
+    Ok(rate)
+}
+
+fn measure_peer(bench: &KafkaBench, peer: &str) -> anyhow::Result<()> {
+    let Some((name, command)) = peer.split_once('=') else {
+        anyhow::bail!("--peer {peer}: write NAME=COMMAND");
+    };
+    let work = bench.peer(name, command)?;
+    let (rate, per_cpu_second) = (work.rate / 1e6, work.per_cpu_second / 1e6);
+    println!(
+        "{name:<44} {rate:>10.2} M {per_cpu_second:>14.2} M {:>10.0} {:>10} {:>10}",
+        work.peak_megabytes, "-", work.findings
+    );
+    Ok(())
+}
+
+fn measure_latency(args: &KafkaBenchArgs, rate: f64) -> anyhow::Result<()> {
+    println!(
+        "\n{:<44} {:>12} {:>10} {:>10} {:>10} {:>10}",
+        "from a reading's append to its finding", "readings/s", "p50 ms", "p99 ms", "max ms", "findings"
+    );
+    for (name, form) in FORMS {
+        let bench = kafka_bench(args, "latency")?;
+        let measured = bench.latency(form, rate, LATENCY_FOR, workers(args));
+        bench.clear()?;
+        let latency = measured?;
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        println!(
+            "{name:<44} {:>10.2} M {:>10.0} {:>10.0} {:>10.0} {:>10}",
+            latency.rate / 1e6,
+            ms(latency.p50),
+            ms(latency.p99),
+            ms(latency.max),
+            latency.findings
+        );
     }
     Ok(())
+}
+
+fn workers(args: &KafkaBenchArgs) -> usize {
+    args.workers
+        .map_or_else(|| hw_engine::RunOptions::default().workers, usize::from)
 }
 
 fn show(name: &str, work: &Work) {
     let readings = work.readings as f64 / 1e6;
     println!(
-        "{name:<44} {:>10.2} M {:>14.2} M {:>10} {:>10}",
+        "{name:<44} {:>10.2} M {:>14.2} M {:>10} {:>10} {:>10}",
         readings / work.elapsed.as_secs_f64(),
         readings / work.cpu.as_secs_f64(),
         work.peak_bytes / 1_000_000,
+        work.started.as_millis(),
         work.findings
     );
 }

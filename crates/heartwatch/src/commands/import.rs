@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use clap::{ArgGroup, Args};
 use hw_avro::{Schema, shipped};
+use hw_connectors::Renamed;
 use hw_connectors::output::{Format, Writer};
-use hw_connectors::recordings::{self, ColumnNames, Recording};
+use hw_connectors::recordings;
 use hw_log::TopicOptions;
 
 use crate::commands::produce::{PARTITIONS, ensure_topic};
 use crate::encode::TopicWriter;
+use crate::files::{column_names, renamed, say_recording};
 use crate::place::Place;
-use crate::producer::{Destination, Producer};
+use crate::producer::{OpenLog, Producer};
 use crate::{mistake, progress};
 
 /// The topic that `--log` appends to.
@@ -43,66 +45,23 @@ pub(crate) struct ImportArgs {
     log: Option<PathBuf>,
     /// Which column of a .csv (or field of a .jsonl) is `time`, `latitude`, `longitude` or `heart_rate`; once for each
     /// whose own name does not tell.
-    #[arg(long = "column", value_name = "NAME=COLUMN", value_parser = name_and_column)]
-    columns: Vec<(String, String)>,
-}
-
-fn name_and_column(text: &str) -> Result<(String, String), String> {
-    let (name, column) = text
-        .split_once('=')
-        .ok_or("expected NAME=COLUMN, such as heart_rate=HR")?;
-    match name {
-        "time" | "latitude" | "longitude" | "heart_rate" => Ok((name.to_owned(), column.to_owned())),
-        other => Err(format!(
-            "a reading has no {other:?}; NAME is time, latitude, longitude or heart_rate"
-        )),
-    }
+    #[arg(long = "column", value_name = "NAME=COLUMN", value_parser = renamed)]
+    columns: Vec<Renamed>,
 }
 
 /// Imports the files.
 pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<()> {
-    let names = column_names(&args.columns);
+    let names = column_names(&args.columns)?;
     let mut target = Target::open(args)?;
     let bar = progress::bar(args.files.len() as u64, "recordings");
     for file in &args.files {
         let recording = recordings::import(file, &names).map_err(mistake)?;
         target.write(&recordings::to_batch(&recording.readings, &args.user, args.zipcode))?;
-        bar.suspend(|| say(file, &recording));
+        bar.suspend(|| say_recording(file, &recording, &mut |line| eprintln!("{line}")));
         bar.inc(1);
     }
     bar.finish_and_clear();
     target.finish()
-}
-
-fn column_names(given: &[(String, String)]) -> ColumnNames {
-    let column = |role: &str| {
-        let found = given.iter().rfind(|(name, _)| name == role);
-        found.map(|(_, column)| column.clone())
-    };
-    ColumnNames {
-        time: column("time"),
-        latitude: column("latitude"),
-        longitude: column("longitude"),
-        heart_rate: column("heart_rate"),
-        ..ColumnNames::default()
-    }
-}
-
-fn say(file: &Path, recording: &Recording) {
-    let skipped: Vec<String> = recording
-        .skipped
-        .iter()
-        .map(|(reason, count)| format!("{count} skipped ({reason})"))
-        .collect();
-    let skipped = if skipped.is_empty() {
-        "nothing skipped".to_owned()
-    } else {
-        skipped.join(", ")
-    };
-    eprintln!("{}: {} readings, {skipped}", file.display(), recording.readings.len());
-    if let Some(reason) = &recording.cut_short {
-        eprintln!("{}: the rest cannot be read: {reason}", file.display());
-    }
 }
 
 /// Where the readings go.
@@ -115,12 +74,13 @@ impl Target {
     fn open(args: &ImportArgs) -> anyhow::Result<Target> {
         let columns = recordings::reading_columns();
         if let Some(folder) = &args.log {
-            let (log, to) = Destination::open(&Place::Folder(folder.clone()))?;
+            let to = OpenLog::open(&Place::Folder(folder.clone()))?;
+            let log = to.log();
             ensure_topic(log.as_ref(), TOPIC, TopicOptions::stream(PARTITIONS))?;
             let schema = Schema::parse(shipped::READING).map_err(mistake)?;
             let key_and_time = (columns.index_of("user_id")?, Some(columns.index_of("time")?));
             let writer = TopicWriter::new(log.as_ref(), TOPIC, &schema, &columns, key_and_time)?;
-            return Ok(Target::Topic(Box::new(Producer::new(to, writer)?)));
+            return Ok(Target::Topic(Box::new(to.producer(writer)?)));
         }
         let path = args.out.as_deref().unwrap_or(Path::new("-"));
         let (name, format, sink): (String, Format, Box<dyn Write + Send>) = if path == Path::new("-") {
@@ -147,7 +107,7 @@ impl Target {
             Target::File(writer) => Ok(writer.finish()?),
             Target::Topic(mut producer) => {
                 producer.flush()?;
-                eprintln!("{} records appended to {TOPIC}", producer.records());
+                eprintln!("{} records appended to {TOPIC}", producer.acknowledged());
                 Ok(())
             }
         }

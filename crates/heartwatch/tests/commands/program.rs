@@ -111,14 +111,25 @@ impl Started {
     }
 
     /// SIGINT, as Ctrl-C sends it; gives the exit code.
-    pub(crate) fn interrupt(mut self) -> Option<i32> {
+    pub(crate) fn interrupt(self) -> Option<i32> {
+        self.interrupted().code
+    }
+
+    /// SIGINT, as Ctrl-C sends it; gives the exit code and what was printed that nobody has waited for.
+    pub(crate) fn interrupted(mut self) -> Ended {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill")
             .args(["-INT", &pid])
             .status()
             .expect("kill is there");
         assert!(sent.success());
-        self.child.wait().expect("it was started here").code()
+        let code = self.child.wait().expect("it was started here").code();
+        let rest = |lines: &Receiver<String>| lines.iter().map(|line| line + "\n").collect();
+        Ended {
+            code,
+            out: rest(&self.out),
+            err: rest(&self.err),
+        }
     }
 
     /// Waits for its end; gives the exit code.

@@ -69,6 +69,11 @@ impl KafkaLog {
         self.done(self.cluster.delete_topic(&self.cluster.name(name)))
     }
 
+    /// What a topic is called on the cluster: with the namespace before it.
+    pub fn topic_there(&self, name: &str) -> String {
+        self.cluster.name(name)
+    }
+
     /// A way to append many batches without waiting for each, and with at most so many bytes under way.
     ///
     /// # Errors

@@ -2,11 +2,11 @@
 //!
 //! The steps stand apart so that anything may happen between them: a crash, a pause longer than the session, a rebalance.
 
-use hw_engine::Resume;
+use hw_engine::{Mark, Resume};
 use hw_log::{Commit, LogError, Transaction};
 
 use super::{PATIENCE, SimLog, lock};
-use crate::cluster::Refused;
+use crate::cluster::{Group, Refused};
 use crate::world::{Late, START_MS, State, Who};
 
 /// What a worker knows of its transactional identity.
@@ -54,16 +54,38 @@ impl SimLog {
     pub(super) fn append_all(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
         self.world.touch(self.who, "append")?;
         self.note_size(transaction);
+        self.check_marks(transaction);
+        self.check_refused(transaction);
         let (is_busy, is_fenced) = self.world.with(|state| {
             let busy = state.faults.busy;
             (state.dice.chance(busy), state.dice.chance(state.faults.fence))
         });
         if is_busy {
+            self.remember_refused(transaction);
             return self.say("is refused for now", Err(self.busy()));
         }
         if is_fenced {
             return self.fenced("by whim");
         }
+        let before = self.changes_of_groups(transaction);
+        let ended = self.transact(transaction);
+        if self.changes_of_groups(transaction) != before {
+            self.world
+                .note(|| format!("{}: a rebalance in the middle of its commit", self.who));
+        }
+        ended
+    }
+
+    /// How often the groups have changed that a transaction commits for.
+    fn changes_of_groups(&self, transaction: &Transaction) -> u64 {
+        self.world.with(|state| {
+            let groups = transaction.commits.iter().map(|commit| &commit.group);
+            let known = groups.filter_map(|group| state.cluster.groups.get(group));
+            known.map(Group::changes).sum()
+        })
+    }
+
+    fn transact(&self, transaction: &Transaction) -> Result<Vec<u64>, LogError> {
         let epoch = self.settle()?;
         for append in &transaction.appends {
             let place = (append.topic.clone(), append.partition);
@@ -82,7 +104,7 @@ impl SimLog {
     fn append_offsets(&self, transaction: &Transaction, epoch: u32) -> Result<(), LogError> {
         for commits in transaction.commits.chunk_by(|one, next| one.group == next.group) {
             let group = &commits[0].group;
-            let member = lock(&self.members).get(group).copied();
+            let member = lock(&self.members).names.get(group).copied();
             self.request("commit offsets", |state, id, sequence| {
                 let now_ms = state.now_ms;
                 state
@@ -137,7 +159,7 @@ impl SimLog {
             match answer {
                 Some(Ok(done)) => return Ok(done),
                 Some(Err(Refused::Fenced)) => return self.fenced(what),
-                Some(Err(Refused::Busy)) => self.world.pass_time(5),
+                Some(Err(Refused::Busy)) => self.world.pass_time(20),
                 None => self.world.pass_time(30),
             }
         }
@@ -224,6 +246,56 @@ impl SimLog {
             Err(error) => format!("{} transaction {what}: {error}", self.who),
         });
         result
+    }
+
+    /// A mark may be made only where the log has said that it ends.
+    fn check_marks(&self, transaction: &Transaction) {
+        let feeds = lock(&self.feeds);
+        for commit in &transaction.commits {
+            let (topic, partition) = (&commit.topic, commit.partition);
+            let Ok(resume) = Resume::from_bytes(&commit.metadata) else {
+                continue;
+            };
+            let place = (topic.clone(), partition);
+            let early = self.world.with(|state| {
+                let is_new = |mark: &&Mark| !state.cluster.offsets.has_mark(commit, mark);
+                let mut new = resume.marks.iter().filter(is_new);
+                new.find(|mark| !feeds.has_ended_at(&place, mark.offset)).copied()
+            });
+            if let Some(mark) = early {
+                self.violate(&format!(
+                    "{topic}/{partition} was marked idle at {}, which is not its end",
+                    mark.offset
+                ));
+            }
+        }
+    }
+
+    /// While the log refuses a transaction nothing may be added to it.
+    fn check_refused(&self, transaction: &Transaction) {
+        let refused = std::mem::take(&mut lock(&self.members).refused);
+        for commit in &transaction.commits {
+            let place = (commit.topic.clone(), commit.partition);
+            if refused.get(&place).is_some_and(|offset| commit.offset > *offset) {
+                self.violate(&format!("{place:?} was read on while the log took no transaction"));
+            }
+        }
+    }
+
+    fn remember_refused(&self, transaction: &Transaction) {
+        let places = transaction.commits.iter().map(|commit| {
+            let place = (commit.topic.clone(), commit.partition);
+            (place, commit.offset)
+        });
+        lock(&self.members).refused = places.collect();
+    }
+
+    fn violate(&self, text: &str) {
+        self.world.with(|state| {
+            let text = format!("{}: {text}", self.who);
+            state.note(&text);
+            state.violations.push(text);
+        });
     }
 
     fn note_size(&self, transaction: &Transaction) {

@@ -2,13 +2,13 @@
 //!
 //! A read never waits. It hands out what has arrived and fits where the reader stands, and asks for what follows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hw_log::{Fetch, LogError};
 
 use crate::Bug;
 use crate::cluster::Place;
-use crate::world::{State, World};
+use crate::world::{State, Who, World};
 
 /// Answers that wait to be read, at most.
 const BUFFERED_MAX: usize = 3;
@@ -19,6 +19,8 @@ const ASK_AGAIN_MS: i64 = 400;
 /// An answer on its way.
 struct Answer {
     due_ms: i64,
+    /// Of the question, in the order in which they were asked.
+    number: u64,
     from: u64,
     fetch: Fetch,
 }
@@ -33,8 +35,14 @@ struct Feed {
     on_the_way: Vec<Answer>,
     asked_ms: i64,
     asked_from: Option<u64>,
-    /// The partition's end, as last heard.
+    /// Questions so far.
+    asked: u64,
+    /// The last question that was answered.
+    answered: u64,
+    /// The partition's end, as last heard: it never goes back, whatever comes late.
     end: u64,
+    /// Where the reader was told that nothing follows.
+    ended_at: BTreeSet<u64>,
 }
 
 /// What is fetched of all partitions.
@@ -42,9 +50,14 @@ struct Feed {
 pub(super) struct Feeds(BTreeMap<Place, Feed>);
 
 impl Feeds {
+    /// Whether a reader was told that the partition ends there.
+    pub(super) fn has_ended_at(&self, place: &Place, offset: u64) -> bool {
+        self.0.get(place).is_some_and(|feed| feed.ended_at.contains(&offset))
+    }
+
     pub(super) fn read(
         &mut self,
-        world: &World,
+        (world, who): (&World, Who),
         (topic, partition): (&str, u32),
         from: u64,
     ) -> Result<Fetch, LogError> {
@@ -59,6 +72,7 @@ impl Feeds {
             let feed = match self.0.entry(place.clone()) {
                 std::collections::btree_map::Entry::Occupied(feed) => feed.into_mut(),
                 std::collections::btree_map::Entry::Vacant(new) => {
+                    // Whoever begins to read asks for the end first.
                     let end = state.cluster.partition(topic, partition)?.stable_end();
                     new.insert(Feed {
                         at: from,
@@ -72,7 +86,7 @@ impl Feeds {
                 feed.buffered.clear();
                 feed.asked_from = None;
             }
-            feed.take_arrived(state);
+            feed.take_arrived(state, who, &place);
             feed.ask(state, &place)?;
             state.buffered_max = state.buffered_max.max(feed.buffered.len() + feed.on_the_way.len());
             Ok(feed.hand_out())
@@ -86,7 +100,7 @@ impl Feed {
         self.buffered.back().map_or(self.at, |last| last.next_offset)
     }
 
-    fn take_arrived(&mut self, state: &State) {
+    fn take_arrived(&mut self, state: &mut State, who: Who, place: &Place) {
         let now_ms = state.now_ms;
         let (arrived, left) = std::mem::take(&mut self.on_the_way)
             .into_iter()
@@ -95,7 +109,13 @@ impl Feed {
         let mut arrived: Vec<Answer> = arrived;
         arrived.sort_by_key(|answer| answer.due_ms);
         for answer in arrived {
-            self.end = answer.fetch.end_offset;
+            self.end = self.end.max(answer.fetch.end_offset);
+            if answer.number <= self.answered {
+                let again = answer.number == self.answered;
+                let how = if again { "again" } else { "after a later one" };
+                state.note(format!("{who}: what {place:?} had from {} on comes {how}", answer.from));
+            }
+            self.answered = self.answered.max(answer.number);
             let fits = answer.from == self.wanted() || state.cluster.has(Bug::AnyAnswer);
             if fits && answer.fetch.next_offset > answer.from {
                 self.buffered.push_back(answer.fetch);
@@ -113,6 +133,7 @@ impl Feed {
             return Ok(());
         }
         (self.asked_ms, self.asked_from) = (state.now_ms, Some(from));
+        self.asked += 1;
         if state.is_silent(place) || state.dice.chance(state.faults.lose) {
             return Ok(());
         }
@@ -123,6 +144,7 @@ impl Feed {
             let delay_ms = state.delay_ms();
             self.on_the_way.push(Answer {
                 due_ms: state.now_ms + delay_ms,
+                number: self.asked,
                 from,
                 fetch: fetch.clone(),
             });
@@ -139,11 +161,16 @@ impl Feed {
                     ..fetch
                 }
             }
-            None => Fetch {
-                batches: Vec::new(),
-                next_offset: self.at,
-                end_offset: self.end,
-            },
+            None => {
+                if self.end <= self.at {
+                    self.ended_at.insert(self.at);
+                }
+                Fetch {
+                    batches: Vec::new(),
+                    next_offset: self.at,
+                    end_offset: self.end,
+                }
+            }
         }
     }
 }

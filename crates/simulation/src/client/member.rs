@@ -80,8 +80,9 @@ impl SimMember {
 
     fn hear(&mut self, name: u64, held: &Held) {
         self.name = Some(name);
-        lock(&self.members).insert(self.group.clone(), name);
-        self.given_back.clear();
+        lock(&self.members).names.insert(self.group.clone(), name);
+        // What it does not have, as when an answer that gave it something got lost, it gives back at once.
+        self.given_back = held.revoked.difference(&self.owned).copied().collect();
         let new: Vec<u32> = held.holds.difference(&self.owned).copied().collect();
         if !new.is_empty() {
             self.owned.extend(&new);
@@ -100,7 +101,8 @@ impl SimMember {
     /// The coordinator does not know the member any more. The worker is told first; then it joins again.
     fn be_out(&mut self) {
         self.name = None;
-        lock(&self.members).remove(&self.group);
+        lock(&self.members).names.remove(&self.group);
+        lock(&self.members).refused.clear();
         let lost: Vec<u32> = std::mem::take(&mut self.owned).into_iter().collect();
         self.revoked.clear();
         self.given_back.clear();
@@ -130,6 +132,7 @@ impl Membership for SimMember {
 
     fn released(&mut self) -> Result<(), LogError> {
         self.world.touch(self.who, "released")?;
+        lock(&self.members).refused.clear();
         for partition in std::mem::take(&mut self.revoked) {
             self.owned.remove(&partition);
             self.given_back.insert(partition);

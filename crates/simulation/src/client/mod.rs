@@ -26,8 +26,17 @@ use member::SimMember;
 /// How often an answer that says "not yet" is asked for again.
 const PATIENCE: usize = 60;
 
-/// Which member of which group a worker is at the moment: what its transactions are checked by.
-pub(super) type Members = Arc<Mutex<BTreeMap<String, u64>>>;
+/// What a worker's memberships and its transactions have in common.
+pub(super) type Members = Arc<Mutex<Standing>>;
+
+/// Where a worker stands.
+#[derive(Default)]
+pub(super) struct Standing {
+    /// Which member of which group it is at the moment: what its transactions are checked by.
+    names: BTreeMap<String, u64>,
+    /// How far its last transaction would have come, which the log refused for now; forgotten when partitions change hands.
+    refused: BTreeMap<Place, u64>,
+}
 
 /// The log of a process or of one of its workers.
 pub(crate) struct SimLog {
@@ -119,7 +128,7 @@ impl Log for SimLog {
 
     fn read(&self, topic: &str, partition: u32, from_offset: u64, _bytes_max: usize) -> Result<Fetch, LogError> {
         self.world.touch(self.who, "read")?;
-        lock(&self.feeds).read(&self.world, (topic, partition), from_offset)
+        lock(&self.feeds).read((&self.world, self.who), (topic, partition), from_offset)
     }
 
     fn wait_for_appends(&self, _seen: u64, _timeout: Duration) -> Result<u64, LogError> {
@@ -135,8 +144,12 @@ impl Log for SimLog {
     }
 
     fn committed(&self, group: &str) -> Result<Vec<Commit>, LogError> {
-        if self.world.with(|state| !state.cluster.has(Bug::UndecidedOffsets)) {
-            // After an unknown outcome: first the transaction under way is ended, or it might still come to be.
+        // After an unknown outcome the transaction under way may be ended first. A log that does not do so waits longer
+        // for it to be decided, and must come to the same.
+        if self
+            .world
+            .with(|state| state.settles_early && !state.cluster.has(Bug::UndecidedOffsets))
+        {
             self.settle()?;
         }
         let mut commits = self.decided(group)?;
@@ -170,7 +183,9 @@ impl Log for SimLog {
             ..self.who
         };
         let log = SimLog::new(&self.world, who);
-        log.settle()?;
+        if self.world.with(|state| state.settles_early) {
+            log.settle()?;
+        }
         Ok(Some(Arc::new(log)))
     }
 

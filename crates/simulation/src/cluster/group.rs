@@ -26,6 +26,8 @@ pub(crate) struct Group {
     partitions: u32,
     members: BTreeMap<u64, Member>,
     joined: u64,
+    /// How often members came and went.
+    changes: u64,
 }
 
 impl Group {
@@ -41,6 +43,7 @@ impl Group {
         self.joined += 1;
         let holds = BTreeSet::new();
         let heard_ms = now_ms;
+        self.changes += 1;
         self.members.insert(self.joined, Member { heard_ms, holds });
         self.joined
     }
@@ -67,18 +70,29 @@ impl Group {
     }
 
     pub(crate) fn leave(&mut self, member: u64) {
-        self.members.remove(&member);
+        self.remove_if(|name, _| name == member);
     }
 
     pub(crate) fn expire(&mut self, now_ms: i64, session_ms: i64) {
-        self.members.retain(|_, member| now_ms - member.heard_ms <= session_ms);
+        self.remove_if(|_, member| now_ms - member.heard_ms > session_ms);
+    }
+
+    /// How often members have come and gone.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn remove_if(&mut self, is_out: impl Fn(u64, &Member) -> bool) {
+        let before = self.members.len();
+        self.members.retain(|name, member| !is_out(*name, member));
+        self.changes += (before - self.members.len()) as u64;
     }
 
     /// Forgets the member that holds most, as a coordinator that moves to another broker may.
     pub(crate) fn forget_one(&mut self) -> Option<u64> {
         let (member, _) = self.members.iter().max_by_key(|(_, member)| member.holds.len())?;
         let member = *member;
-        self.members.remove(&member);
+        self.leave(member);
         Some(member)
     }
 

@@ -1,7 +1,8 @@
 //! Committed offsets of groups: those in force, and those that wait for their transaction's end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use hw_engine::{Mark, Resume};
 use hw_log::Commit;
 
 use super::Place;
@@ -17,6 +18,8 @@ pub(crate) struct Offsets {
     pending: Vec<(u64, Commit)>,
     /// Every commit that ever came into force, with its time.
     pub(crate) history: Vec<(i64, Commit)>,
+    /// Offset and clock of the marks that they told of.
+    marks: BTreeMap<Key, BTreeSet<(u64, i64)>>,
 }
 
 impl Offsets {
@@ -37,8 +40,18 @@ impl Offsets {
     }
 
     pub(crate) fn put(&mut self, now_ms: i64, commit: Commit) {
+        if let Ok(resume) = Resume::from_bytes(&commit.metadata) {
+            let marks = resume.marks.iter().map(|mark| (mark.offset, mark.clock_ms));
+            self.marks.entry(key(&commit)).or_default().extend(marks);
+        }
         self.history.push((now_ms, commit.clone()));
         self.in_force.insert(key(&commit), commit);
+    }
+
+    /// Whether a commit of the group has told of a mark with that offset and clock.
+    pub(crate) fn has_mark(&self, commit: &Commit, mark: &Mark) -> bool {
+        let marks = self.marks.get(&key(commit));
+        marks.is_some_and(|marks| marks.contains(&(mark.offset, mark.clock_ms)))
     }
 
     /// In force, by topic and partition.

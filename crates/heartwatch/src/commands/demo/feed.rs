@@ -4,10 +4,8 @@
 //! of filling memory or the log.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::SchemaRef;
 use hw_graph::Pipeline;
 use hw_log::Log;
@@ -15,7 +13,7 @@ use hw_town::{Baseline, EpisodeOptions, Reading, Town, TownOptions};
 
 use super::{DemoArgs, topics};
 use crate::encode::TopicWriter;
-use crate::mistake;
+use crate::{mistake, town_rows};
 
 /// Readings sent at a time at most, so that keys and the picture stay live in between.
 const SENT_AT_A_TIME: usize = 20_000;
@@ -86,7 +84,7 @@ impl Feed {
             }
         }
         if !sent.is_empty() {
-            self.writer.write(log, &columns(&self.columns, &sent)?)?;
+            self.writer.write(log, &town_rows::readings(&self.columns, &sent)?)?;
             self.writer.flush(log)?;
         }
         Ok(())
@@ -141,36 +139,8 @@ fn write_ranges(pipeline: &Pipeline, log: &dyn Log, ranges: &[Baseline]) -> anyh
     let table = &pipeline.tables[0];
     let schema = hw_engine::value_schema(&table.record, &table.columns, None)?;
     let mut writer = TopicWriter::new(log, &table.topic, &schema, &table.columns, (table.key, None))?;
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(texts(ranges, |range| range.user)),
-        Arc::new(integers(ranges, |range| range.min_heart_rate)),
-        Arc::new(integers(ranges, |range| range.max_heart_rate)),
-    ];
-    writer.write(log, &RecordBatch::try_new(table.columns.clone(), columns)?)?;
+    writer.write(log, &town_rows::ranges(&table.columns, ranges)?)?;
     writer.flush(log)
-}
-
-fn columns(schema: &SchemaRef, readings: &[Reading]) -> anyhow::Result<RecordBatch> {
-    let times: TimestampMillisecondArray = readings.iter().map(|reading| Some(reading.time_ms)).collect();
-    let degrees =
-        |of: fn(&Reading) -> f64| -> Float64Array { readings.iter().map(|reading| Some(of(reading))).collect() };
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(texts(readings, |reading| reading.user)),
-        Arc::new(times),
-        Arc::new(integers(readings, |reading| reading.zipcode)),
-        Arc::new(degrees(|reading| reading.latitude)),
-        Arc::new(degrees(|reading| reading.longitude)),
-        Arc::new(integers(readings, |reading| reading.heart_rate)),
-    ];
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
-}
-
-fn texts<T>(rows: &[T], of: impl Fn(&T) -> u32) -> StringArray {
-    rows.iter().map(|row| Some(of(row).to_string())).collect()
-}
-
-fn integers<T>(rows: &[T], of: impl Fn(&T) -> i32) -> Int32Array {
-    rows.iter().map(|row| Some(of(row))).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod foreign;
 mod golden;
 mod oracle;
 mod poison;
+mod produce;
 mod program;
 mod quorum;
 mod registry;
@@ -39,6 +40,18 @@ pub(super) const ALL: &[LiveTest] = &[
     LiveTest {
         name: "program_obeys_signals",
         run: program::obeys_signals,
+    },
+    LiveTest {
+        name: "producers_keep_everyones_order",
+        run: produce::producers_keep_everyones_order,
+    },
+    LiveTest {
+        name: "produce_stops_in_order",
+        run: produce::produce_stops_in_order,
+    },
+    LiveTest {
+        name: "simulate_goes_into_topics",
+        run: produce::simulate_goes_into_topics,
     },
     LiveTest {
         name: "oracle_knows_the_findings",
