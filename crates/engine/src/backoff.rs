@@ -36,9 +36,10 @@ impl Backoff {
     }
 
     /// How long to wait still; none when it may be tried.
-    pub(crate) fn left(&self, now_ms: i64) -> Option<Duration> {
-        // The wall clock may be set back, and must not make this wait for as long.
-        let left_ms = self.until_ms.saturating_sub(now_ms).min(LONGEST_MS);
+    pub(crate) fn left(&mut self, now_ms: i64) -> Option<Duration> {
+        // The wall clock may have been set back: what is left passes from there on.
+        self.until_ms = self.until_ms.min(now_ms.saturating_add(LONGEST_MS));
+        let left_ms = self.until_ms.saturating_sub(now_ms);
         (self.is_failing() && left_ms > 0).then(|| Duration::from_millis(left_ms as u64))
     }
 }
@@ -77,5 +78,7 @@ mod tests {
         let mut backoff = Backoff::default();
         backoff.failed(7_200_000);
         assert_eq!(backoff.left(0), Some(Duration::from_millis(2_000)));
+        assert_eq!(backoff.left(1_500), Some(Duration::from_millis(500)));
+        assert_eq!(backoff.left(2_000), None, "it is over in time");
     }
 }

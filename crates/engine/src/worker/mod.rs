@@ -291,7 +291,9 @@ impl Worker {
 
     /// Commits, leaves the groups, and is done.
     fn finish(&mut self, now_ms: i64) -> Result<Step, EngineError> {
-        self.stopping_since_ms.get_or_insert(now_ms);
+        // The wall clock may have been set back.
+        let since_ms = self.stopping_since_ms.map_or(now_ms, |since_ms| since_ms.min(now_ms));
+        self.stopping_since_ms = Some(since_ms);
         match self.commit() {
             // What was not committed is done again by whoever goes on.
             Err(EngineError::Log(error)) if error.asks_to_start_over() => {}
