@@ -24,11 +24,11 @@ const TO_THE_END_MS: i64 = 300_000;
 /// Idle time at the end, in which everything that waits is answered: a lateness, a window, and the idle time twice over.
 const IDLE_MS: i64 = 15_000;
 
-/// Bytes of a task's state, at most: some hundred readings of a handful of users.
-const STATE_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of a task's state, at most: some dozens of readings of a handful of users. What is kept of every record would be more.
+const STATE_BYTES_MAX: u64 = 16 << 10;
 
-/// Bytes of a transaction, at most: a partition's worth of answers.
-const TRANSACTION_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a transaction, at most: a commit interval's answers, or those of what was sent while nobody was there.
+const TRANSACTION_BYTES_MAX: usize = 64 << 10;
 
 /// What came of a simulation.
 #[derive(Debug)]
@@ -50,6 +50,7 @@ pub fn simulate(seed: u64, bug: Option<Bug>) -> anyhow::Result<Outcome> {
     let mut simulation = Simulation::new(&mut dice, bug)?;
     simulation.trouble();
     simulation.calm();
+    simulation.say_memory();
     let checked = simulation.check();
     // The world and its processes hold one another.
     simulation.world.cast().processes.clear();
@@ -88,7 +89,7 @@ impl Simulation {
         acts.extend(upheavals(&faults, identities, workload.partitions, dice));
         let casting = Casting {
             pipeline: Arc::clone(&workload.pipeline),
-            commit_interval: Duration::from_millis(dice.pick(&[0, 0, 20, 100])),
+            commit_interval: Duration::from_millis(dice.pick(&[0, 0, 20, 100, 1_000])),
             seats: 1 + dice.below(2) as u32,
             partitions: workload.partitions,
             end: End::Follow,
@@ -122,7 +123,7 @@ impl Simulation {
             state.is_calm = true;
             state.silent.clear();
             let faults = std::mem::take(&mut state.faults);
-            (state.dice.chance(400), faults.that_pass())
+            (state.dice.chance(500), faults.that_pass())
         });
         self.bury_twins();
         if ends_with_a_stop {
@@ -144,7 +145,7 @@ impl Simulation {
 
     /// A transaction is decided before its places know of it.
     fn let_markers_arrive(&mut self) {
-        self.go_on_until(self.world.now_ms() + 3_000);
+        self.go_on_until(self.world.now_ms() + 4_000);
     }
 
     /// All processes end; one that works to the log's end, and ends there, follows. It has to bear what passes by itself.
@@ -152,11 +153,13 @@ impl Simulation {
         self.stop_all();
         let session_ms = self.world.with(|state| state.cluster.times.session_ms);
         self.go_on_until(self.world.now_ms() + 2 * session_ms);
+        let interval = self.world.with(|state| state.dice.pick(&[0, 100, 1_000]));
         {
-            let now_ms = self.world.now_ms();
+            let (now_ms, interval) = (self.world.now_ms(), Duration::from_millis(interval));
             let mut cast = self.world.cast();
             cast.casting().end = End::Stop;
             cast.casting().seats = 1;
+            cast.casting().commit_interval = interval;
             cast.begin(0, now_ms);
         }
         self.world.with(|state| state.faults = faults);
@@ -221,6 +224,8 @@ impl Simulation {
             }
             for task in tasks {
                 let bytes = TaskMetrics::get(&task.metrics.state_bytes);
+                self.world
+                    .with(|state| state.largest_state = state.largest_state.max(bytes));
                 if bytes > STATE_BYTES_MAX {
                     self.violate(&format!("{}/{} holds {bytes} bytes", task.topic, task.partition));
                 }
@@ -233,6 +238,15 @@ impl Simulation {
         if buffered > 64 {
             self.violate(&format!("{buffered} fetched answers wait"));
         }
+    }
+
+    fn say_memory(&self) {
+        self.world.with(|state| {
+            state.note(format!(
+                "at most {} bytes of a task's state, {} bytes in a transaction, {} fetched answers of a partition",
+                state.largest_state, state.largest_transaction, state.buffered_max
+            ));
+        });
     }
 
     /// Whether every job has committed to the end of its source.

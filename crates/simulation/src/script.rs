@@ -120,7 +120,7 @@ impl Upheaval {
             5 => Upheaval::Forget,
             6 => Upheaval::Set {
                 identity,
-                by_ms: if dice.chance(750) {
+                by_ms: if dice.chance(850) {
                     dice.between(-3_000, 3_000)
                 } else {
                     dice.pick(&[-HOUR_MS, HOUR_MS])

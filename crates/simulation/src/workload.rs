@@ -73,7 +73,7 @@ impl Workload {
             max_lead_ms: 4_000,
             max_skew_ms: 40_000,
         };
-        let (is_chained, is_joined) = (dice.chance(300), dice.chance(300));
+        let (is_chained, is_joined) = (dice.chance(400), dice.chance(300));
         let sql = sql(&rules, window, is_chained, is_joined);
         let pipeline = hw_plan::plan("sim", &sql, &[]).map_err(|error| anyhow::anyhow!("{error}"))?;
         Ok(Workload {

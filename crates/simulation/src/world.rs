@@ -29,6 +29,9 @@ const DEPTH_MAX: usize = 5;
 /// Calls that are made all the time: a process dies at one of them more seldom than at any other.
 const FREQUENT: [&str; 3] = ["read", "poll", "mark"];
 
+/// Calls that are hardly ever made: a process dies at one of them more often.
+const SELDOM: [&str; 4] = ["topics", "create topic", "released", "init producer"];
+
 /// Who makes a call: a worker of a process, or the process itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Who {
@@ -82,6 +85,8 @@ pub(crate) struct State {
     pub(crate) settles_early: bool,
     pub(crate) history: Vec<String>,
     pub(crate) violations: Vec<String>,
+    /// Bytes of a task's state.
+    pub(crate) largest_state: u64,
     /// Bytes.
     pub(crate) largest_transaction: usize,
     /// Fetched answers of one partition.
@@ -103,6 +108,7 @@ impl State {
             is_calm: false,
             history: Vec::new(),
             violations: Vec::new(),
+            largest_state: 0,
             largest_transaction: 0,
             buffered_max: 0,
         }
@@ -122,7 +128,7 @@ impl State {
     pub(crate) fn marker_delays(&mut self) -> Vec<i64> {
         let mut delay_ms = || {
             let is_slow = self.dice.chance(4 * self.faults.slow);
-            self.dice.between(0, if is_slow { 1_500 } else { 6 })
+            self.dice.between(0, if is_slow { 2_500 } else { 6 })
         };
         (0..5).map(|_| delay_ms()).collect()
     }
@@ -207,7 +213,8 @@ impl World {
     pub(crate) fn touch(&self, who: Who, point: &str) -> Result<(), LogError> {
         self.with(|state| {
             let is_spared = FREQUENT.contains(&point) && !state.dice.chance(15);
-            let crashes = !is_spared && state.dice.chance(state.faults.crash);
+            let times = if SELDOM.contains(&point) { 5 } else { 1 };
+            let crashes = !is_spared && state.dice.chance(times * state.faults.crash);
             if crashes && !state.is_dead(who.instance) {
                 state.note(format!("{who} crashes at: {point}"));
                 state.kill(who.instance);

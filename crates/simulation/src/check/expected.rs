@@ -80,7 +80,7 @@ fn may_be_cut(workload: &Workload, arrived: &[(Reading, i64)]) -> bool {
 }
 
 /// The marks that commits carry. A commit leaves out those before the place where its replay begins; when that place lies
-/// beyond the commit before, a mark between the two may never have been told.
+/// beyond the commit before, and somebody was told that the partition ends between the two, a mark may never have been told.
 fn marks(cluster: &Cluster, workload: &Workload, partition: u32) -> Marks {
     let job = workload.pipeline.jobs.len() - 1;
     let (group, topic) = (group(&workload.pipeline, job), workload.windowed());
@@ -88,6 +88,7 @@ fn marks(cluster: &Cluster, workload: &Workload, partition: u32) -> Marks {
         marks: BTreeSet::new(),
         is_complete: true,
     };
+    let place = (topic.to_owned(), partition);
     let mut committed = 0;
     let of_partition = cluster.offsets.history.iter().map(|(_, commit)| commit);
     for commit in of_partition
@@ -98,9 +99,8 @@ fn marks(cluster: &Cluster, workload: &Workload, partition: u32) -> Marks {
             continue;
         };
         // Without a clock there are no marks.
-        if resume.replay_from > committed && resume.clock_ms.is_some() {
-            told.is_complete = false;
-        }
+        let has_marked = resume.clock_ms.is_some() && cluster.has_told_end(&place, committed..resume.replay_from);
+        told.is_complete &= !has_marked;
         committed = commit.offset;
         told.marks
             .extend(resume.marks.iter().map(|mark| (mark.offset, mark.clock_ms)));

@@ -52,7 +52,7 @@ pub(super) struct Feeds(BTreeMap<Place, Feed>);
 impl Feeds {
     /// Whether a reader was told that the partition ends there.
     pub(super) fn has_ended_at(&self, place: &Place, offset: u64) -> bool {
-        self.0.get(place).is_some_and(|feed| feed.ended_at.contains(&offset))
+        self.0.get(place).is_some_and(|feed| feed.has_ended_at(offset))
     }
 
     pub(super) fn read(
@@ -89,12 +89,20 @@ impl Feeds {
             feed.take_arrived(state, who, &place);
             feed.ask(state, &place)?;
             state.buffered_max = state.buffered_max.max(feed.buffered.len() + feed.on_the_way.len());
-            Ok(feed.hand_out())
+            let fetch = feed.hand_out();
+            if feed.has_ended_at(fetch.next_offset) {
+                state.cluster.tell_end(&place, fetch.next_offset);
+            }
+            Ok(fetch)
         })
     }
 }
 
 impl Feed {
+    fn has_ended_at(&self, offset: u64) -> bool {
+        self.ended_at.contains(&offset)
+    }
+
     /// Where what is buffered ends.
     fn wanted(&self) -> u64 {
         self.buffered.back().map_or(self.at, |last| last.next_offset)

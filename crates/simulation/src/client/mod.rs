@@ -184,7 +184,10 @@ impl Log for SimLog {
         };
         let log = SimLog::new(&self.world, who);
         if self.world.with(|state| state.settles_early) {
-            log.settle()?;
+            // Whoever begins waits until the transaction of an earlier life has ended everywhere.
+            let mut settled = (0..PATIENCE).map(|_| log.settle());
+            let settled = settled.find(|settled| !matches!(settled, Err(error) if error.is_retriable()));
+            settled.unwrap_or_else(|| Err(self.busy()))?;
         }
         Ok(Some(Arc::new(log)))
     }

@@ -14,7 +14,8 @@ mod offsets;
 mod partition;
 mod producer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use hw_log::{Commit, Fetch, LogError, OffsetRange, Topic, TopicOptions};
 
@@ -47,6 +48,8 @@ pub(crate) struct Cluster {
     pub(crate) offsets: Offsets,
     schemas: Vec<(String, String)>,
     transactions: u64,
+    /// Where readers were told that a partition ends.
+    ends_told: BTreeMap<Place, BTreeSet<u64>>,
     /// Markers on their way, each with the time when it arrives.
     markers: Vec<(i64, Marker)>,
 }
@@ -78,6 +81,7 @@ impl Cluster {
             offsets: Offsets::default(),
             schemas: Vec::new(),
             transactions: 0,
+            ends_told: BTreeMap::new(),
             markers: Vec::new(),
         }
     }
@@ -160,6 +164,17 @@ impl Cluster {
             });
         }
         Ok(found.read(from, batches))
+    }
+
+    /// A reader is told that the partition ends there.
+    pub(crate) fn tell_end(&mut self, place: &Place, offset: u64) {
+        self.ends_told.entry(place.clone()).or_default().insert(offset);
+    }
+
+    /// Whether any reader was told that the partition ends at one of these offsets.
+    pub(crate) fn has_told_end(&self, place: &Place, offsets: Range<u64>) -> bool {
+        let told = self.ends_told.get(place);
+        told.is_some_and(|told| told.iter().any(|offset| offsets.contains(offset)))
     }
 
     /// Appends outside of any transaction.
