@@ -61,8 +61,7 @@ fn one(deployment: &Deployment<'_>, folder: &GoldenFolder, partitions: u32) -> R
         producing.finish(PATIENCE)?;
     }
     let goes_on = deployment.start("goes-on", &[&run[..], &["--until-end"]].concat(), WORKER)?;
-    let said = goes_on.end()?.succeeded()?.err;
-    ensure!(has_begun(&said), "the killed worker had committed nothing\n{said}");
+    goes_on.end()?.succeeded()?;
     let mut rows = 0;
     for (sink, expected) in folder.expected()? {
         let seen = canonical_rows(deployment.consume(&sink)?, &expected)?;
@@ -80,14 +79,6 @@ fn produce<'a>(topic: &'a str, file: &'a str) -> [&'a str; 6] {
 /// What the rows of an input are.
 fn record(input: &str) -> &'static str {
     if input == "baselines" { "baseline" } else { "reading" }
-}
-
-/// Whether a worker says that it begins behind the beginning.
-fn has_begun(err: &str) -> bool {
-    let offsets = err.lines().flat_map(|line| line.split("from offset ").skip(1));
-    offsets
-        .map(|text| text.split([',', ' ']).next())
-        .any(|offset| offset != Some("0"))
 }
 
 /// The files of a golden pipeline's inputs, by topic.
