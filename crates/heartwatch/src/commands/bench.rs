@@ -235,7 +235,8 @@ fn run_restart(args: &RestartArgs) -> anyhow::Result<()> {
     let kafka = below(&args.kafka, "restart");
     let bench = RestartBench::new(kafka.open()?, args.users, args.short);
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("still_out_of_range.sql");
+    // The benchmark asks for the commits of a pipeline of this name.
+    let file = folder.path().join("sliding.sql");
     std::fs::write(&file, bench.sql()?)?;
     let program = std::env::current_exe()?;
     let measured = bench.measure(|| {
