@@ -162,14 +162,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_worker_says_of_its_beginning_is_understood() {
-        let said =
-            |offset| format!("readings to findings: partition 0 from offset 0, partition 1 from offset {offset}");
-        assert!(!has_begun(&said("0")));
-        assert!(has_begun(&said("12 (state rebuilt from 0)")));
-    }
-
-    #[test]
     fn moments_are_written_as_expected_rows_have_them() {
         for (seen, expected) in [
             ("2026-01-01T00:00:50.000Z", "2026-01-01T00:00:50"),
